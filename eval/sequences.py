@@ -1,0 +1,104 @@
+"""Annotated sequences: a video, and the box of its target in every frame."""
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tracker.errors import SourceError
+
+Boxes = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One target through one video.
+
+    `boxes` is N×4, xywh in pixels of the video's frames; a row of NaN means
+    that the target is not visible. `entry` is the pack's own description.
+    """
+
+    name: str
+    dataset: str
+    video: Path
+    boxes: Boxes
+    same_frames_as: str | None
+    source_video: str
+    entry: dict[str, Any]
+
+    @property
+    def visible(self) -> npt.NDArray[np.bool_]:
+        """N booleans: the row holds a box of positive area."""
+        with np.errstate(invalid="ignore"):
+            return np.isfinite(self.boxes).all(1) & (self.boxes[:, 2:] > 0).all(1)
+
+
+def read_boxes(path: Path) -> Boxes:
+    """Rows `x,y,w,h` to N×4; empty or `nan` cells become NaN.
+
+    Raises:
+        SourceError: the file is missing, or a row has fewer than four numbers.
+    """
+    try:
+        rows = [row for row in csv.reader(path.read_text().splitlines()) if row]
+        boxes = [[float(cell) if cell.strip() else math.nan for cell in row[:4]] for row in rows]
+        if any(len(box) < 4 for box in boxes):
+            raise ValueError("a row with fewer than four numbers")
+    except (OSError, ValueError) as error:
+        raise SourceError(f"cannot read the boxes of {path}: {error}; expected rows x,y,w,h") from error
+    return np.asarray(boxes, np.float64).reshape(-1, 4)
+
+
+def read_pack(folder: Path) -> list[Sequence]:
+    """The sequences of a folder with index.json, one per annotated target.
+
+    Raises:
+        SourceError: no index.json, or it names a file that cannot be read.
+    """
+    index = Path(folder) / "index.json"
+    try:
+        entries = json.loads(index.read_text())
+    except (OSError, ValueError) as error:
+        raise SourceError(f"cannot read {index}: {error}; expected a folder with index.json") from error
+    sequences = []
+    for entry in entries:
+        base = f"{entry['dataset']}/{entry['name']}"
+        for i, table in enumerate(entry["csv"]):
+            sequences.append(
+                Sequence(
+                    name=base if len(entry["csv"]) == 1 else f"{base}#{i}",
+                    dataset=entry["dataset"],
+                    video=Path(folder) / entry["path"],
+                    boxes=read_boxes(Path(folder) / table),
+                    same_frames_as=entry.get("same_frames_as"),
+                    source_video=entry["source_video"],
+                    entry={**entry, "table": table},
+                )
+            )
+    return sequences
+
+
+def read_frames(video: Path) -> Iterator[npt.NDArray[np.uint8]]:
+    """Decode a video in order, BGR uint8 H×W×3.
+
+    Raises:
+        SourceError: it cannot be opened.
+    """
+    capture = cv2.VideoCapture(str(video))
+    try:
+        if not capture.isOpened():
+            raise SourceError(f"cannot open the video {video}; is the file there and complete?")
+        while True:
+            ok, frame = capture.read()
+            if not ok:
+                return
+            yield np.asarray(frame, np.uint8)
+    finally:
+        capture.release()

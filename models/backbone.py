@@ -1,0 +1,79 @@
+"""The tracking backbone: stages of NAS-Bench-101 cells that end on one common grid.
+
+Every stage ends at stride 16 of the large search crop, so that each exit sees
+the same 16×16 map (8×8 for a template). A stage that reads pixels brings a
+stem of stride-2 convolutions; cell j of the map is centred on pixel 16·j.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from models.cell import Cell, conv_bn
+from models.cell_spec import CellSpec
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One stage.
+
+    Attributes:
+        side: side in pixels of the search crop that it reads; None: it reads only the carry.
+        stem: widths of the stride-2 convolutions from pixels to the grid.
+        width: channels of its output.
+        cells: its cells, in order.
+    """
+
+    side: int | None
+    stem: tuple[int, ...]
+    width: int
+    cells: tuple[CellSpec, ...]
+
+
+class Stage(nn.Module):
+    """Pixels and carry in, features N×width×h×w out (also the carry of the next stage)."""
+
+    def __init__(self, spec: StageSpec, carry: int | None) -> None:
+        super().__init__()
+        widths = (3, *spec.stem)
+        self.stem = nn.Sequential(*(conv_bn(a, b, 3, stride=2) for a, b in zip(widths, spec.stem, strict=False)))
+        self.join = conv_bn(carry, spec.stem[-1], 1) if spec.stem and carry is not None else None
+        start = spec.stem[-1] if spec.stem else carry
+        assert start is not None, "the first stage reads pixels"
+        inputs = [start] + [spec.width] * (len(spec.cells) - 1)
+        self.cells = nn.Sequential(
+            *(Cell(cell, cin, spec.width) for cell, cin in zip(spec.cells, inputs, strict=True))
+        )
+
+    def forward(self, crop: Tensor | None, carry: Tensor | None) -> Tensor:
+        """crop: N×3×side×side, 0 … 255; carry: N×C×h×w."""
+        if crop is None:
+            assert carry is not None
+            return self.cells(carry)
+        x = self.stem(crop)
+        if self.join is not None:
+            x = x + self.join(carry)
+        return self.cells(x)
+
+
+class Backbone(nn.Module):
+    """Stages in a row; each one's features are the next one's carry."""
+
+    def __init__(self, specs: tuple[StageSpec, ...]) -> None:
+        super().__init__()
+        carries = [None, *(spec.width for spec in specs[:-1])]
+        self.specs = specs
+        self.stages = nn.ModuleList(Stage(s, c) for s, c in zip(specs, carries, strict=True))
+
+    def forward(self, crops: dict[int, Tensor]) -> list[Tensor]:
+        """crops: side of the *search* crop that a stage is built for → N×3×s×s pixels.
+
+        A template is passed under the same keys at half the side.
+        Returns the features of every stage.
+        """
+        features: list[Tensor] = []
+        for spec, stage in zip(self.specs, self.stages, strict=True):
+            crop = None if spec.side is None else crops[spec.side]
+            features.append(stage(crop, features[-1] if features else None))
+        return features
+

@@ -1,0 +1,81 @@
+"""The NAS-Bench-101 cell as a module, with the exact channel rules of the original.
+
+Source: google-research/nasbench, model_builder.py: the output concatenates,
+interior vertices add, edges from the input are projected by a 1×1, and an
+edge input→output is projected to the full width and added.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from models.cell_spec import CONV1X1, CONV3X3, CellSpec
+
+
+def vertex_channels(cin: int, cout: int, spec: CellSpec) -> list[int]:
+    """Width of every vertex (compute_vertex_channels of the original).
+
+    The F interior vertices that feed the output share cout: cout // F each,
+    the first cout % F of them one more. Any other interior vertex takes the
+    widest of its successors.
+    """
+    last = spec.output
+    feeding = [v for v in spec.sources(last) if v != 0]
+    channels = [cin] + [0] * (last - 1) + [cout]
+    for order, v in enumerate(feeding):
+        channels[v] = cout // len(feeding) + (order < cout % len(feeding))
+    for v in reversed(range(1, last)):
+        if v not in feeding:
+            channels[v] = max(channels[j] for j in spec.targets(v))
+    return channels
+
+
+def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, relu: bool = True) -> nn.Sequential:
+    """Convolution without bias, padded by kernel // 2, batch norm, and a ReLU unless told not to."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(cout),
+    ]
+    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
+
+
+def _operation(op: str, channels: int) -> nn.Module:
+    if op == CONV3X3:
+        return conv_bn(channels, channels, 3)
+    if op == CONV1X1:
+        return conv_bn(channels, channels, 1)
+    return nn.MaxPool2d(3, stride=1, padding=1)
+
+
+class Cell(nn.Module):
+    """N×cin×H×W to N×cout×H×W; `spec` is pruned and validated here."""
+
+    def __init__(self, spec: CellSpec, cin: int, cout: int) -> None:
+        super().__init__()
+        self.spec = spec.validated()
+        self.channels = vertex_channels(cin, cout, self.spec)
+        last = self.spec.output
+        self.ops = nn.ModuleList(
+            _operation(op, self.channels[v]) for v, op in enumerate(self.spec.ops, start=1)
+        )
+        self.projections = nn.ModuleDict(
+            {str(v): conv_bn(cin, self.channels[v], 1) for v in self.spec.targets(0) if v != last or last == 1}
+        )
+        self.skip = conv_bn(cin, cout, 1) if last != 1 and (0, last) in self.spec.edges else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        last = self.spec.output
+        if last == 1:
+            return self.projections["1"](x)
+        values: list[Tensor] = [x]
+        for v in range(1, last):
+            width = self.channels[v]
+            terms = [
+                self.projections[str(v)](x) if i == 0 else values[i][:, :width] for i in self.spec.sources(v)
+            ]
+            total = terms[0]
+            for term in terms[1:]:
+                total = total + term
+            values.append(self.ops[v - 1](total))
+        feeding = [values[v] for v in self.spec.sources(last) if v != 0]
+        out = feeding[0] if len(feeding) == 1 else torch.cat(feeding, 1)
+        return out if self.skip is None else out + self.skip(x)

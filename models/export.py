@@ -1,0 +1,239 @@
+"""Write the artefact: a graph for the template, one per stage, and the manifest.
+
+    python app.py export RUN/weights.safetensors --out tracker/zoo/depthgate-s.pack
+
+`single_graph` composes the stages into one graph of nested `If`s, whose
+deeper branches hold their own weights: ONNX Runtime optimises a branch only
+then, and runs nothing of it after a stop.
+"""
+
+import hashlib
+import json
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from onnx import TensorProto, compose, helper
+from torch import Tensor, nn
+
+from models.cost import macs, stage_seconds
+from models.engine import load_network
+from models.network import MAP_PX, SEARCH_PX, STRIDE, TEMPLATE_PX, DepthGate, pixels
+
+OPSET = 18
+FORMAT = 1
+UNCALIBRATED = 0.5
+
+
+class _Template(nn.Module):
+    def __init__(self, network: DepthGate) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, small: Tensor, large: Tensor) -> tuple[Tensor, ...]:
+        crops = {2 * crop.shape[1]: pixels(crop) for crop in (small, large)}
+        return tuple(self.network.template(crops))
+
+
+class _Stage(nn.Module):
+    """Stage k with its inputs in the artefact's order: crop, carry, template (those it has)."""
+
+    def __init__(self, network: DepthGate, k: int) -> None:
+        super().__init__()
+        self.network, self.k = network, k
+        self.reads_pixels = network.spec.stages[k - 1].side is not None
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        rest = list(inputs)
+        crop = pixels(rest.pop(0)) if self.reads_pixels else None
+        carry = rest.pop(0) if self.k > 1 else None
+        result = self.network.stage(self.k, crop, carry, rest.pop(0))
+        outputs = (result.score, result.ltrb, result.statistics)
+        return outputs if result.gate is None else (*outputs, result.gate, result.carry)
+
+
+def export(weights: Path, out: Path, architecture: str = "depthgate-s", training: dict[str, Any] | None = None) -> Path:
+    """Write the artefact folder `out` (named NAME.TAG); thresholds are 0.5 until calibrated.
+
+    Raises:
+        ManifestError: the weights do not fit the architecture.
+    """
+    network = load_network(weights, architecture)
+    out.mkdir(parents=True, exist_ok=True)
+    _write_graph(_Template(network), _template_inputs(), [f"template_{k}" for k in range(1, network.depths + 1)], out / "template.onnx")
+    for k in range(1, network.depths + 1):
+        outputs = ["score", "ltrb", "statistics"] + (["gate", "carry_out"] if k < network.depths else [])
+        _write_graph(_Stage(network, k), _stage_inputs(network, k), outputs, out / f"stage_{k}.onnx")
+    if weights.resolve() != (out / "weights.safetensors").resolve():
+        shutil.copyfile(weights, out / "weights.safetensors")
+    _write_manifest(network, architecture, out, training or {})
+    return out
+
+
+def _template_inputs() -> dict[str, Tensor]:
+    sides = (TEMPLATE_PX // 2, TEMPLATE_PX)
+    return {f"template_{side}": torch.zeros(2, side, side, 3, dtype=torch.uint8) for side in sides}
+
+
+def _stage_inputs(network: DepthGate, k: int) -> dict[str, Tensor]:
+    inputs: dict[str, Tensor] = {}
+    side = network.spec.stages[k - 1].side
+    if side is not None:
+        inputs[f"search_{side}"] = torch.zeros(2, side, side, 3, dtype=torch.uint8)
+    if k > 1:
+        inputs["carry"] = torch.zeros(2, network.spec.stages[k - 2].width, MAP_PX, MAP_PX)
+    inputs[f"template_{k}"] = torch.zeros(2, 65, 96)
+    return inputs
+
+
+def _write_graph(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path) -> None:
+    n = torch.export.Dim("N", min=1, max=64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            input_names=list(inputs),
+            output_names=outputs,
+            dynamic_shapes=_dynamic(module, inputs, n),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString())
+
+
+def _dynamic(module: nn.Module, inputs: dict[str, Tensor], n: Any) -> Any:
+    shapes = tuple({0: n} for _ in inputs)
+    return (shapes,) if isinstance(module, _Stage) else shapes
+
+
+def _write_manifest(network: DepthGate, architecture: str, out: Path, training: dict[str, Any]) -> None:
+    import onnxruntime
+
+    table = json.loads((Path(__file__).with_name("costs.json")).read_text())
+    tau = [UNCALIBRATED] * (network.depths - 1)
+    name, _, tag = out.name.partition(".")
+    manifest = {
+        "format": FORMAT,
+        "name": name,
+        "tag": tag,
+        "precision": "fp32",
+        "depths": network.depths,
+        "geometry": {
+            "template_px": TEMPLATE_PX,
+            "search_px": SEARCH_PX,
+            "stride": STRIDE,
+            "map_px": MAP_PX,
+            "first_cell_px": 0.0,
+            "template_sides": [TEMPLATE_PX // 2, TEMPLATE_PX],
+            "stage_sides": [stage.side for stage in network.spec.stages],
+        },
+        "decode": {"window": 0.45, "penalty": 0.14, "size_rate": 0.35},
+        "state": {"unsure": 0.5, "lost": 0.25},
+        "thresholds": {"default": tau, "table": []},
+        "costs": {"seconds": stage_seconds(), "host": table.get("host", "")},
+        "macs": macs(network),
+        "files": {},
+        "versions": {"torch": torch.__version__, "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__},
+        "model": {"architecture": architecture, "cells": [[c.hash() for c in s.cells] for s in network.spec.stages]},
+        "training": training,
+    }
+    write_manifest(out, manifest)
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write manifest.json with the digests of the folder's graphs and weights."""
+    files = sorted((*folder.glob("*.onnx"), folder / "weights.safetensors"))
+    manifest["files"] = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.name != "tracker.onnx"}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def single_graph(folder: Path, path: Path) -> Path:
+    """Compose an artefact's stages into one graph of nested Ifs (one target, N = 1).
+
+    Inputs `search_<side>`, `template_1` … `template_D`, `tau` (D − 1
+    probabilities); outputs `score`, `ltrb`, `depth` (int64).
+    """
+    manifest = json.loads((folder / "manifest.json").read_text())
+    depths = manifest["depths"]
+    stages = [_prefixed(onnx.load(folder / f"stage_{k}.onnx"), k) for k in range(1, depths + 1)]
+    body = _from_stage(stages, 1)
+    inputs: dict[str, onnx.ValueInfoProto] = {}
+    for stage in stages:
+        for value in stage.graph.input:
+            if "carry" not in value.name:
+                inputs[value.name] = value
+    tau = helper.make_tensor_value_info("tau", TensorProto.FLOAT, [depths - 1])
+    outputs = [
+        helper.make_tensor_value_info("score", TensorProto.FLOAT, None),
+        helper.make_tensor_value_info("ltrb", TensorProto.FLOAT, None),
+        helper.make_tensor_value_info("depth", TensorProto.INT64, None),
+    ]
+    graph = helper.make_graph(
+        body["nodes"], "depthgate", [*inputs.values(), tau], outputs, initializer=body["initializers"]
+    )
+    model = helper.make_model(graph, opset_imports=stages[0].opset_import, ir_version=stages[0].ir_version)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def _prefixed(model: onnx.ModelProto, k: int) -> onnx.ModelProto:
+    """Every name of stage k under `stage_k/`, but for the inputs that the host gives; its carry is stage k − 1's."""
+    given = {value.name for value in model.graph.input if value.name != "carry"}
+    model = compose.add_prefix(model, f"stage_{k}/")
+    names = {f"stage_{k}/{name}": name for name in given} | {f"stage_{k}/carry": f"stage_{k - 1}/carry_out"}
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    for value in model.graph.input:
+        value.name = names.get(value.name, value.name)
+    return model
+
+
+def _from_stage(stages: list[onnx.ModelProto], k: int) -> dict[str, Any]:
+    """Nodes that run stage k and decide whether to run the rest; they end on score, ltrb, depth (suffixed @k)."""
+    graph = stages[k - 1].graph
+    nodes = list(graph.node)
+    here = [f"stage_{k}/score", f"stage_{k}/ltrb", f"stage_{k}/depth"]
+    depth = helper.make_node("Constant", [], [here[2]], value=helper.make_tensor("depth", TensorProto.INT64, [1], [k]))
+    suffix = "" if k == 1 else f"@{k}"
+    out = [f"score{suffix}", f"ltrb{suffix}", f"depth{suffix}"]
+    if k == len(stages):
+        ends = [helper.make_node("Identity", [a], [b]) for a, b in zip(here, out, strict=True)]
+        return {"nodes": [*nodes, depth, *ends], "initializers": list(graph.initializer), "outputs": out}
+    index = helper.make_tensor("index", TensorProto.INT64, [1], [k - 1])
+    nodes += [
+        helper.make_node("Sigmoid", [f"stage_{k}/gate"], [f"stage_{k}/stop"]),
+        helper.make_node("Constant", [], [f"stage_{k}/index"], value=index),
+        helper.make_node("Gather", ["tau", f"stage_{k}/index"], [f"stage_{k}/tau"], axis=0),
+        helper.make_node("Greater", [f"stage_{k}/stop", f"stage_{k}/tau"], [f"stage_{k}/stops"]),
+        helper.make_node("Squeeze", [f"stage_{k}/stops"], [f"stage_{k}/stops_here"]),
+    ]
+    stop_names = [f"{name}@stop_{k}" for name in ("score", "ltrb", "depth")]
+    stop = helper.make_graph(
+        [depth, *(helper.make_node("Identity", [a], [b]) for a, b in zip(here, stop_names, strict=True))],
+        f"stop_{k}",
+        [],
+        _branch_outputs(stop_names),
+    )
+    deeper = _from_stage(stages, k + 1)
+    go = helper.make_graph(
+        deeper["nodes"], f"go_{k}", [], _branch_outputs(deeper["outputs"]), initializer=deeper["initializers"]
+    )
+    nodes.append(helper.make_node("If", [f"stage_{k}/stops_here"], out, then_branch=stop, else_branch=go))
+    return {"nodes": nodes, "initializers": list(graph.initializer), "outputs": out}
+
+
+def _branch_outputs(names: list[str]) -> list[onnx.ValueInfoProto]:
+    types = [TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.INT64]
+    return [helper.make_tensor_value_info(name, kind, None) for name, kind in zip(names, types, strict=True)]

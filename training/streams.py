@@ -1,0 +1,167 @@
+"""Sample i of a phase: a template crop, a search crop, and where the target is.
+
+A sample is a function of (seed, phase, i) and of nothing else, so a run can
+stop anywhere, resume, and change its batch size without moving a sample.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tracker.crop import Window, context_side, cut, window_at
+from training.augment import Photometric, add_distractor, blur, draw_photometric, search_jitter
+from training.frame_store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, FrameStore
+
+SEARCH_PX, TEMPLATE_PX = 256, 128
+KIND_SHARES = {ANNOTATED: 0.34, RELIABLE: 0.24, PSEUDO: 0.06, STILL: 0.36}
+NEGATIVE_SHARE, DISTRACTOR_SHARE, BLUR_SHARE = 0.08, 0.15, 0.12
+MOSTLY_FILL, SURROUND_SHARE = 0.6, 0.6
+
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Crops uint8 N×s×s×3 BGR by side; boxes N×4 xyxy in pixels of the 256-px search crop; present N bool."""
+
+    search: dict[int, Image]
+    template: dict[int, Image]
+    boxes: npt.NDArray[np.float32]
+    present: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of a Batch."""
+
+    search: dict[int, Image]
+    template: dict[int, Image]
+    box: tuple[float, float, float, float]
+    present: bool
+
+
+class PairStream:
+    """Draws kind, group, track and two of its frames; stills pair with themselves."""
+
+    def __init__(self, store: FrameStore, seed: int, phase: str) -> None:
+        self.store, self.seed, self.phase = store, seed, zlib.crc32(phase.encode())
+        self._groups: dict[int, list[list[npt.NDArray[np.int64]]]] = {}
+        self._weights: dict[int, npt.NDArray[np.float64]] = {}
+        for kind in (*KIND_SHARES, BACKGROUND):
+            groups = _tracks_by_group(store, kind)
+            size = np.array([len(tracks) for tracks in groups], np.float64)
+            self._groups[kind] = groups
+            self._weights[kind] = np.sqrt(size) / np.sqrt(size).sum()
+
+    def sample(self, index: int) -> Sample:
+        rng = np.random.default_rng((self.seed, self.phase, index))
+        track = self._track(rng, int(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values()))))
+        first, second = int(rng.choice(track)), int(rng.choice(track))
+        present = bool(rng.random() >= NEGATIVE_SHARE)
+        if not present:
+            other = self._track(rng, BACKGROUND if rng.random() < 0.3 else int(rng.choice(list(KIND_SHARES))))
+            second = int(rng.choice(other))
+            present = self.store.track[second] == self.store.track[first]
+        flip, look = bool(rng.random() < 0.5), draw_photometric(rng)
+        template = self._template(rng, first, flip, look)
+        search, box = self._search(rng, second, flip, look.varied(rng))
+        return Sample(search, template, box, present)
+
+    def batch(self, start: int, count: int) -> Batch:
+        """Samples start … start + count − 1."""
+        samples = [self.sample(i) for i in range(start, start + count)]
+        return Batch(
+            {side: np.stack([s.search[side] for s in samples]) for side in samples[0].search},
+            {side: np.stack([s.template[side] for s in samples]) for side in samples[0].template},
+            np.asarray([s.box for s in samples], np.float32),
+            np.asarray([s.present for s in samples]),
+        )
+
+    def _track(self, rng: np.random.Generator, kind: int) -> npt.NDArray[np.int64]:
+        groups = self._groups[kind]
+        tracks = groups[int(rng.choice(len(groups), p=self._weights[kind]))]
+        return tracks[int(rng.integers(len(tracks)))]
+
+    def _template(
+        self, rng: np.random.Generator, item: int, flip: bool, look: Photometric
+    ) -> dict[int, Image]:
+        image, (x, y, w, h) = self.store.image(item), self.store.box[item].tolist()
+        side = context_side(w, h) * np.exp(rng.normal(0, 0.05))
+        dx, dy = rng.normal(0, 0.02, 2) * side
+        window = window_at(x + w / 2 + dx, y + h / 2 + dy, side)
+        scene = look.apply(_scene(image, window, TEMPLATE_PX))
+        return _crops(scene, flip, TEMPLATE_PX)
+
+    def _search(
+        self, rng: np.random.Generator, item: int, flip: bool, look: Photometric
+    ) -> tuple[dict[int, Image], tuple[float, float, float, float]]:
+        image, (x, y, w, h) = self.store.image(item), self.store.box[item].tolist()
+        if w <= 0:
+            height, width = image.shape[:2]
+            w = h = min(height, width) * rng.uniform(0.15, 0.4)
+            x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
+        scale, dx, dy = search_jitter(rng)
+        side = context_side(w, h) * SEARCH_PX / TEMPLATE_PX * scale
+        window = window_at(x + w / 2 - dx * side, y + h / 2 - dy * side, side)
+        zoom = SEARCH_PX / window.side
+        left, top = (x - window.x0) * zoom, (y - window.y0) * zoom
+        box = (left, top, left + w * zoom, top + h * zoom)
+        scene = self._surrounded(rng, image, window, _scene(image, window, SEARCH_PX))
+        if rng.random() < DISTRACTOR_SHARE:
+            other = int(rng.choice(self._track(rng, STILL)))
+            scene = add_distractor(
+                rng, scene, np.array(box) * scene.shape[0] / SEARCH_PX, self.store.image(other), self.store.box[other]
+            )
+        scene = look.apply(scene)
+        if rng.random() < BLUR_SHARE:
+            scene = blur(rng, scene)
+        if flip:
+            box = (SEARCH_PX - box[2], box[1], SEARCH_PX - box[0], box[3])
+        return _crops(scene, flip, SEARCH_PX), box
+
+    def _surrounded(
+        self, rng: np.random.Generator, image: Image, window: Window, scene: Image
+    ) -> Image:
+        """Most of a window around a large object in a photograph is fill: put another photograph there."""
+        height, width = image.shape[:2]
+        x0, x1 = max(window.x0, 0), min(window.x0 + window.side, width)
+        y0, y1 = max(window.y0, 0), min(window.y0 + window.side, height)
+        covered = max(0, x1 - x0) * max(0, y1 - y0) / window.side**2
+        if covered > MOSTLY_FILL or rng.random() > SURROUND_SHARE:
+            return scene
+        behind = self.store.image(int(self._track(rng, BACKGROUND)[0]))
+        side = int(min(behind.shape[:2]) * rng.uniform(0.7, 1.0))
+        left, top = (int(rng.integers(0, n - side + 1)) for n in (behind.shape[1], behind.shape[0]))
+        out = cut(behind, Window(left, top, side), scene.shape[0], (0, 0, 0))
+        zoom = scene.shape[0] / window.side
+        rows = slice(round((y0 - window.y0) * zoom), round((y1 - window.y0) * zoom))
+        columns = slice(round((x0 - window.x0) * zoom), round((x1 - window.x0) * zoom))
+        out[rows, columns] = scene[rows, columns]
+        return out
+
+
+def _tracks_by_group(store: FrameStore, kind: int) -> list[list[npt.NDArray[np.int64]]]:
+    """Groups of a kind, each a list of tracks, each an array of items."""
+    items = np.flatnonzero(store.kind == kind)
+    tracks: dict[int, list[int]] = {}
+    for item in items:
+        tracks.setdefault(int(store.track[item]), []).append(int(item))
+    groups: dict[int, list[npt.NDArray[np.int64]]] = {}
+    for members in tracks.values():
+        groups.setdefault(int(store.group[members[0]]), []).append(np.asarray(members))
+    return list(groups.values())
+
+
+def _scene(image: Image, window: Window, most_px: int) -> Image:
+    """The window's own pixels, at most most_px a side, and the picture's mean colour outside it."""
+    fill = [int(v) for v in image[::4, ::4].reshape(-1, 3).mean(0)]
+    return cut(image, window, min(window.side, most_px), fill)
+
+
+def _crops(scene: Image, flip: bool, side: int) -> dict[int, Image]:
+    """The crop at `side` and at half of it, as the tracker cuts them from one window."""
+    whole = Window(0, 0, scene.shape[0])
+    crops = {px: cut(scene, whole, px, (0, 0, 0)) for px in (side // 2, side)}
+    return {px: crop[:, ::-1] for px, crop in crops.items()} if flip else crops
