@@ -104,6 +104,8 @@ def _run_phase(
     folder: Path,
     resumed: dict[str, Any] | None,
 ) -> None:
+    if resumed is None or resumed["seen"] == 0:
+        network.load_state_dict(average.state_dict())
     trained = network.gates if phase.name == "gates" else network
     network.requires_grad_(False)
     trained.requires_grad_(True)

@@ -12,6 +12,8 @@ from torch import Tensor
 from models.gates import stick_breaking
 from training.targets import Targets, cell_centres
 
+EASY_WEIGHT = 0.02  # of a background cell that is sure to be background; a confident one weighs 1.02
+
 
 @dataclass(frozen=True)
 class SoftTargets:
@@ -58,7 +60,7 @@ def tracking_loss(score: Tensor, ltrb: Tensor, targets: Targets) -> Tensor:
     iou, giou = iou_and_giou(boxes_of(ltrb), targets.box)
     goal = targets.positive * (1 + iou.detach().clamp(0, 1)) / 2
     error = F.binary_cross_entropy_with_logits(logit, goal, reduction="none")
-    hard = targets.negative * (torch.sigmoid(logit.detach()) + 0.05)
+    hard = targets.negative * (torch.sigmoid(logit.detach()) + EASY_WEIGHT)
     classify = 0.5 * _mean(error, targets.positive) + 0.5 * _mean(error, hard)
     return classify + _mean(1 - giou, targets.positive)
 
@@ -74,7 +76,7 @@ def response_loss(score: Tensor, ltrb: Tensor, soft: SoftTargets) -> Tensor:
     logit = score.float()[:, 0]
     entropy = -(p * p.log() + (1 - p) * (1 - p).log())
     divergence = F.binary_cross_entropy_with_logits(logit, p, reduction="none") - entropy
-    front, back = soft.known * p, soft.known * (1 - p) * (torch.sigmoid(logit.detach()) + 0.05)
+    front, back = soft.known * p, soft.known * (1 - p) * (torch.sigmoid(logit.detach()) + EASY_WEIGHT)
     box = F.smooth_l1_loss(ltrb.log(), soft.ltrb.clamp(min=0.02).log(), reduction="none", beta=0.1).mean(1)
     sure = soft.known * p * (p > 0.3)
     return 0.5 * _mean(divergence, front) + 0.5 * _mean(divergence, back) + _mean(box, sure)

@@ -1,0 +1,45 @@
+"""A store of painted pictures: a bright rectangle on dark ground is the target."""
+
+import numpy as np
+import pytest
+import torch
+
+from training.frame_store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, FrameStore
+
+HEIGHT, WIDTH = 120, 160
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def painted_store() -> FrameStore:
+    """Three tracks of four frames for every kind, and three backgrounds."""
+    rng = np.random.default_rng(0)
+    pixels, rows = [], []
+    for kind in (ANNOTATED, RELIABLE, PSEUDO, STILL, BACKGROUND):
+        for track in range(3):
+            for _ in range(4 if kind in (ANNOTATED, RELIABLE, PSEUDO) else 1):
+                image = np.full((HEIGHT, WIDTH, 3), 30, np.uint8)
+                w, h = rng.integers(24, 40, 2)
+                x, y = rng.integers(40, 80), rng.integers(30, 60)
+                if kind != BACKGROUND:
+                    image[y : y + h, x : x + w] = 220
+                box = (0, 0, 0, 0) if kind == BACKGROUND else (x, y, w, h)
+                rows.append((len(rows) * image.size, box, kind * 10 + track, kind))
+                pixels.append(image.reshape(-1))
+    n = len(rows)
+    tracks = np.array([r[2] for r in rows], np.int32)
+    return FrameStore(
+        pixels=np.concatenate(pixels),
+        offset=np.array([r[0] for r in rows], np.int64),
+        height=np.full(n, HEIGHT, np.int32),
+        width=np.full(n, WIDTH, np.int32),
+        box=np.array([r[1] for r in rows], np.float32),
+        track=tracks,
+        kind=np.array([r[3] for r in rows], np.int8),
+        group=tracks,
+        digest="painted",
+    )
