@@ -36,7 +36,9 @@ class Stage(nn.Module):
     def __init__(self, spec: StageSpec, carry: int | None) -> None:
         super().__init__()
         widths = (3, *spec.stem)
-        self.stem = nn.Sequential(*(conv_bn(a, b, 3, stride=2) for a, b in zip(widths, spec.stem, strict=False)))
+        self.stem = nn.Sequential(
+            *(conv_bn(a, b, 3, stride=2) for a, b in zip(widths, spec.stem, strict=False))
+        )
         self.join = conv_bn(carry, spec.stem[-1], 1) if spec.stem and carry is not None else None
         start = spec.stem[-1] if spec.stem else carry
         assert start is not None, "the first stage reads pixels"
@@ -76,4 +78,3 @@ class Backbone(nn.Module):
             crop = None if spec.side is None else crops[spec.side]
             features.append(stage(crop, features[-1] if features else None))
         return features
-

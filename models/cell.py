@@ -58,7 +58,11 @@ class Cell(nn.Module):
             _operation(op, self.channels[v]) for v, op in enumerate(self.spec.ops, start=1)
         )
         self.projections = nn.ModuleDict(
-            {str(v): conv_bn(cin, self.channels[v], 1) for v in self.spec.targets(0) if v != last or last == 1}
+            {
+                str(v): conv_bn(cin, self.channels[v], 1)
+                for v in self.spec.targets(0)
+                if v != last or last == 1
+            }
         )
         self.skip = conv_bn(cin, cout, 1) if last != 1 and (0, last) in self.spec.edges else None
 

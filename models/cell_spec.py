@@ -35,7 +35,9 @@ class CellSpec:
         """
         rows = [list(row) for row in matrix]
         if any(len(row) != len(rows) for row in rows):
-            raise ValueError(f"cell matrix: got rows of {[len(r) for r in rows]}, expected a square of {len(rows)}")
+            raise ValueError(
+                f"cell matrix: got rows of {[len(r) for r in rows]}, expected a square of {len(rows)}"
+            )
         edges = [(i, j) for i, row in enumerate(rows) for j, bit in enumerate(row) if bit]
         if any(i >= j for i, j in edges):
             raise ValueError("cell matrix: got an edge on or below the diagonal, expected upper triangular")
@@ -92,12 +94,16 @@ class CellSpec:
                 the graph, more than 7 vertices or 9 edges, or no path.
         """
         if len(self.ops) != self.vertices - 2:
-            raise ValueError(f"cell: got {len(self.ops)} operations for {self.vertices} vertices, expected V - 2")
+            raise ValueError(
+                f"cell: got {len(self.ops)} operations for {self.vertices} vertices, expected V - 2"
+            )
         unknown = sorted(set(self.ops) - set(OPS))
         if unknown:
             raise ValueError(f"cell: got operation {unknown[0]!r}, expected one of {', '.join(OPS)}")
         if any(not 0 <= i < j < self.vertices for i, j in self.edges):
-            raise ValueError("cell: got an edge that does not go from a lower to a higher vertex of the graph")
+            raise ValueError(
+                "cell: got an edge that does not go from a lower to a higher vertex of the graph"
+            )
         cell = self.pruned()
         if cell.vertices > MAX_VERTICES or len(cell.edges) > MAX_EDGES:
             raise ValueError(

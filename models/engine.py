@@ -8,12 +8,12 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from tracker.engine import StageOutput
+from tracker.manifest import Manifest
 
 from models.network import DepthGate, pixels
 from models.registry import build
-from tracker.engine import StageOutput
 from tracker.errors import ManifestError
-from tracker.manifest import Manifest
 
 
 def load_network(weights: Path, architecture: str) -> DepthGate:
@@ -27,7 +27,9 @@ def load_network(weights: Path, architecture: str) -> DepthGate:
         network.load_state_dict(load_file(weights))
     except Exception as error:  # safetensors raises untyped errors, torch a RuntimeError
         reason = str(error).splitlines()[0]
-        raise ManifestError(f"{weights}: not the weights of {architecture} ({reason}); export it again") from error
+        raise ManifestError(
+            f"{weights}: not the weights of {architecture} ({reason}); export it again"
+        ) from error
     return network.eval().requires_grad_(False)
 
 

@@ -55,7 +55,9 @@ class _Stage(nn.Module):
         return outputs if result.gate is None else (*outputs, result.gate, result.carry)
 
 
-def export(weights: Path, out: Path, architecture: str = "depthgate-s", training: dict[str, Any] | None = None) -> Path:
+def export(
+    weights: Path, out: Path, architecture: str = "depthgate-s", training: dict[str, Any] | None = None
+) -> Path:
     """Write the artefact folder `out` (named NAME.TAG); thresholds are 0.5 until calibrated.
 
     Raises:
@@ -63,7 +65,12 @@ def export(weights: Path, out: Path, architecture: str = "depthgate-s", training
     """
     network = load_network(weights, architecture)
     out.mkdir(parents=True, exist_ok=True)
-    _write_graph(_Template(network), _template_inputs(), [f"template_{k}" for k in range(1, network.depths + 1)], out / "template.onnx")
+    _write_graph(
+        _Template(network),
+        _template_inputs(),
+        [f"template_{k}" for k in range(1, network.depths + 1)],
+        out / "template.onnx",
+    )
     for k in range(1, network.depths + 1):
         outputs = ["score", "ltrb", "statistics"] + (["gate", "carry_out"] if k < network.depths else [])
         _write_graph(_Stage(network, k), _stage_inputs(network, k), outputs, out / f"stage_{k}.onnx")
@@ -144,8 +151,15 @@ def _write_manifest(network: DepthGate, architecture: str, out: Path, training: 
         "costs": {"seconds": stage_seconds(), "host": table.get("host", "")},
         "macs": macs(network),
         "files": {},
-        "versions": {"torch": torch.__version__, "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__},
-        "model": {"architecture": architecture, "cells": [[c.hash() for c in s.cells] for s in network.spec.stages]},
+        "versions": {
+            "torch": torch.__version__,
+            "onnx": onnx.__version__,
+            "onnxruntime": onnxruntime.__version__,
+        },
+        "model": {
+            "architecture": architecture,
+            "cells": [[c.hash() for c in s.cells] for s in network.spec.stages],
+        },
         "training": training,
     }
     write_manifest(out, manifest)
@@ -154,7 +168,9 @@ def _write_manifest(network: DepthGate, architecture: str, out: Path, training: 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write manifest.json with the digests of the folder's graphs and weights."""
     files = sorted((*folder.glob("*.onnx"), folder / "weights.safetensors"))
-    manifest["files"] = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.name != "tracker.onnx"}
+    manifest["files"] = {
+        f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.name != "tracker.onnx"
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
@@ -205,7 +221,9 @@ def _from_stage(stages: list[onnx.ModelProto], k: int) -> dict[str, Any]:
     graph = stages[k - 1].graph
     nodes = list(graph.node)
     here = [f"stage_{k}/score", f"stage_{k}/ltrb", f"stage_{k}/depth"]
-    depth = helper.make_node("Constant", [], [here[2]], value=helper.make_tensor("depth", TensorProto.INT64, [1], [k]))
+    depth = helper.make_node(
+        "Constant", [], [here[2]], value=helper.make_tensor("depth", TensorProto.INT64, [1], [k])
+    )
     suffix = "" if k == 1 else f"@{k}"
     out = [f"score{suffix}", f"ltrb{suffix}", f"depth{suffix}"]
     if k == len(stages):

@@ -56,9 +56,13 @@ def cut(frame: Image, window: Window, out_px: int, fill: Sequence[int]) -> Image
         return np.full((out_px, out_px, 3), fill, np.uint8)
     if patch.shape[:2] != (side, side):
         borders = (top - y0, y0 + side - bottom, left - x0, x0 + side - right)
-        patch = np.asarray(cv2.copyMakeBorder(patch, *borders, cv2.BORDER_CONSTANT, value=tuple(fill)), np.uint8)
+        patch = np.asarray(
+            cv2.copyMakeBorder(patch, *borders, cv2.BORDER_CONSTANT, value=tuple(fill)), np.uint8
+        )
     if side == out_px:
         return patch.copy()
     shrink = side > 2 * out_px
-    resized = cv2.resize(patch, (out_px, out_px), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+    resized = cv2.resize(
+        patch, (out_px, out_px), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
+    )
     return resized.astype(np.uint8, copy=False)

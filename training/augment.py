@@ -46,7 +46,9 @@ def search_jitter(rng: np.random.Generator) -> tuple[float, float, float]:
     Most targets move little between frames; one in four lies anywhere in the inner half.
     """
     scale = math.exp(float(np.clip(rng.normal(0, 0.18), -0.5, 0.5)))
-    shift = rng.uniform(-0.27, 0.27, 2) if rng.random() < 0.25 else np.clip(rng.normal(0, 0.085, 2), -0.27, 0.27)
+    shift = (
+        rng.uniform(-0.27, 0.27, 2) if rng.random() < 0.25 else np.clip(rng.normal(0, 0.085, 2), -0.27, 0.27)
+    )
     return scale, float(shift[0]), float(shift[1])
 
 

@@ -23,7 +23,9 @@ def load(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise ModelError(f"checkpoint {path}: cannot be read ({type(error).__name__}); delete it to start anew") from error
+        raise ModelError(
+            f"checkpoint {path}: cannot be read ({type(error).__name__}); delete it to start anew"
+        ) from error
     assert isinstance(state, dict)
     return state
 

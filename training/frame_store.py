@@ -97,7 +97,9 @@ def open_store(root: Path, cache: Path | None = None) -> FrameStore:
 
 def _build(root: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    columns: dict[str, list[Any]] = {k: [] for k in ("offset", "height", "width", "box", "track", "kind", "group")}
+    columns: dict[str, list[Any]] = {
+        k: [] for k in ("offset", "height", "width", "box", "track", "kind", "group")
+    }
     tracks: dict[str, int] = {}
     groups: dict[str, int] = {}
     written, last = 0, (0, None)
@@ -121,7 +123,9 @@ def _build(root: Path, folder: Path) -> None:
 
 
 def _rows(root: Path) -> Iterator[_Row]:
-    yield from _video_rows(read_pack(root / "video/train") + read_pack(root / "video/weak"), root / "video/weak")
+    yield from _video_rows(
+        read_pack(root / "video/train") + read_pack(root / "video/weak"), root / "video/weak"
+    )
     yield from _photo_rows(root / "images/masked", with_boxes=True)
     yield from _photo_rows(root / "images/plain", with_boxes=False)
 
@@ -135,7 +139,9 @@ def _video_rows(sequences: list[Sequence], weak: Path) -> Iterator[_Row]:
         for target in targets:
             kind = _kind(target) if weak in video.parents else ANNOTATED
             count = FRAMES_PER_FODA_TRACK if target.dataset == "FODA" else FRAMES_PER_TRACK[kind]
-            usable = np.flatnonzero(target.visible & (np.nan_to_num(target.boxes[:, 2:]) >= MIN_BOX_PX).all(1))
+            usable = np.flatnonzero(
+                target.visible & (np.nan_to_num(target.boxes[:, 2:]) >= MIN_BOX_PX).all(1)
+            )
             if len(usable) < 2:
                 continue
             spread = np.linspace(0, len(usable) - 1, min(count, len(usable))).round().astype(int)
@@ -162,7 +168,9 @@ def _photo_rows(folder: Path, with_boxes: bool) -> Iterator[_Row]:
         for instance in _jsonl(folder / "instances.jsonl.gz"):
             instances.setdefault(instance["image_id"], []).append(instance)
     by_file = {(entry["tar"], entry["file"]): entry for entry in images}
-    for name in progress(sorted({entry["tar"] for entry in images}), f"decoding {folder.name}", transient=True):
+    for name in progress(
+        sorted({entry["tar"] for entry in images}), f"decoding {folder.name}", transient=True
+    ):
         with tarfile.open(folder / name) as archive:
             for member in archive:
                 entry = by_file.get((name, member.name))
@@ -179,7 +187,9 @@ def _photo_rows(folder: Path, with_boxes: bool) -> Iterator[_Row]:
                 for j, instance in enumerate(instances.get(key, ())):
                     x, y, w, h = (float(v) for v in instance["box"])
                     if min(w, h) >= 12:
-                        yield _Row(picture, (x, y, w, h), f"still:{key}:{j}", STILL, f"class:{instance['cls']}")
+                        yield _Row(
+                            picture, (x, y, w, h), f"still:{key}:{j}", STILL, f"class:{instance['cls']}"
+                        )
 
 
 def _jsonl(path: Path) -> Iterator[dict[str, Any]]:

@@ -129,7 +129,9 @@ def _run_phase(
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 loss, parts = loss_of(context, batch)
             if not torch.isfinite(loss):
-                raise DivergedError(f"phase {phase.name}: the loss is {loss.item()} after {seen} samples; lower phases.{phase.name}.lr")
+                raise DivergedError(
+                    f"phase {phase.name}: the loss is {loss.item()} after {seen} samples; lower phases.{phase.name}.lr"
+                )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             norm = nn.utils.clip_grad_norm_(trained.parameters(), GRADIENT_NORM)

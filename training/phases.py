@@ -108,7 +108,8 @@ def gates_loss(context: PhaseContext, batch: Batch) -> tuple[Tensor, Parts]:
         results: list[StageResult] = network(template, search)
         losses = torch.stack([tracking_loss(r.score, r.ltrb, targets) for r in results], 1)
     stops = [
-        torch.sigmoid(gate(r.statistics.float()).float()) for gate, r in zip(network.gates, results[:-1], strict=True)
+        torch.sigmoid(gate(r.statistics.float()).float())
+        for gate, r in zip(network.gates, results[:-1], strict=True)
     ]
     gates = torch.cat(stops, 1)
     cost = relative_costs(network.depths)

@@ -19,7 +19,9 @@ def choose_precision(wanted: str) -> str:
 
 
 def _time_step(bf16: bool) -> float:
-    net = nn.Sequential(nn.Conv2d(48, 48, 3, padding=1), nn.BatchNorm2d(48), nn.ReLU(), nn.Conv2d(48, 48, 3, padding=1))
+    net = nn.Sequential(
+        nn.Conv2d(48, 48, 3, padding=1), nn.BatchNorm2d(48), nn.ReLU(), nn.Conv2d(48, 48, 3, padding=1)
+    )
     net = net.to(memory_format=torch.channels_last)
     x = torch.ones(8, 48, 32, 32).contiguous(memory_format=torch.channels_last)
     best = float("inf")

@@ -114,7 +114,9 @@ def _override(tree: Any, text: str) -> None:
     node = tree
     for part in parents:
         if isinstance(node, list):
-            node = next((phase for phase in node if isinstance(phase, dict) and phase.get("name") == part), None)
+            node = next(
+                (phase for phase in node if isinstance(phase, dict) and phase.get("name") == part), None
+            )
         elif isinstance(node, dict):
             node = node.get(part)
         if node is None:
@@ -164,7 +166,9 @@ def _build_dataclass(kind: Any, tree: Any, where: str) -> Any:
 
 def _check(recipe: Recipe) -> None:
     if recipe.precision not in PRECISIONS:
-        raise RecipeError(f"recipe: precision got {recipe.precision!r}, expected one of {', '.join(PRECISIONS)}")
+        raise RecipeError(
+            f"recipe: precision got {recipe.precision!r}, expected one of {', '.join(PRECISIONS)}"
+        )
     if not recipe.phases:
         raise RecipeError("recipe: phases is empty, expected at least one of " + ", ".join(PHASES))
     names = [phase.name for phase in recipe.phases]

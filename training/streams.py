@@ -112,7 +112,11 @@ class PairStream:
         if rng.random() < DISTRACTOR_SHARE:
             other = int(rng.choice(self._track(rng, STILL)))
             scene = add_distractor(
-                rng, scene, np.array(box) * scene.shape[0] / SEARCH_PX, self.store.image(other), self.store.box[other]
+                rng,
+                scene,
+                np.array(box) * scene.shape[0] / SEARCH_PX,
+                self.store.image(other),
+                self.store.box[other],
             )
         scene = look.apply(scene)
         if rng.random() < BLUR_SHARE:
@@ -121,9 +125,7 @@ class PairStream:
             box = (SEARCH_PX - box[2], box[1], SEARCH_PX - box[0], box[3])
         return _crops(scene, flip, SEARCH_PX), box
 
-    def _surrounded(
-        self, rng: np.random.Generator, image: Image, window: Window, scene: Image
-    ) -> Image:
+    def _surrounded(self, rng: np.random.Generator, image: Image, window: Window, scene: Image) -> Image:
         """Most of a window around a large object in a photograph is fill: put another photograph there."""
         height, width = image.shape[:2]
         x0, x1 = max(window.x0, 0), min(window.x0 + window.side, width)

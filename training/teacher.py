@@ -39,7 +39,9 @@ class NanoTrackTeacher:
     def __init__(self, backbone: Path, head: Path, threads: int) -> None:
         for path in (backbone, head):
             if not path.is_file():
-                raise ModelError(f"teacher: {path} is missing; set teacher.backbone and teacher.head, or teacher: null")
+                raise ModelError(
+                    f"teacher: {path} is missing; set teacher.backbone and teacher.head, or teacher: null"
+                )
         self._backbone = _session(_any_batch(backbone), threads)
         self._head = _session(onnx.load(head), threads)
         self.mean = np.zeros(96, np.float32)
@@ -55,7 +57,9 @@ class NanoTrackTeacher:
         return torch.from_numpy((features - self.mean.reshape(shape)) / self.std.reshape(shape))
 
     def features(self, batch: Batch) -> TeacherFeatures:
-        return TeacherFeatures(self._embed(batch.search[256][:, :255, :255]), self._embed(batch.template[128][:, :127, :127]))
+        return TeacherFeatures(
+            self._embed(batch.search[256][:, :255, :255]), self._embed(batch.template[128][:, :127, :127])
+        )
 
     def responses(self, features: TeacherFeatures) -> SoftTargets:
         """Its 15×15 map laid on cells 1 … 15 of ours; row and column 0 are unknown."""
@@ -82,7 +86,9 @@ def _session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSessi
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def _any_batch(path: Path) -> onnx.ModelProto:

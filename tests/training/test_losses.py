@@ -42,17 +42,21 @@ def test_a_sample_loses_the_same_alone_and_in_a_batch():
     score, ltrb = torch.randn(2, 1, 16, 16, generator=rng), torch.rand(2, 4, 16, 16, generator=rng) + 0.5
     present = torch.tensor([True, False])
     together = tracking_loss(score, ltrb, make_targets(BOXES, present))
-    alone = [tracking_loss(score[i : i + 1], ltrb[i : i + 1], make_targets(BOXES[i : i + 1], present[i : i + 1])) for i in (0, 1)]
+    alone = [
+        tracking_loss(score[i : i + 1], ltrb[i : i + 1], make_targets(BOXES[i : i + 1], present[i : i + 1]))
+        for i in (0, 1)
+    ]
     assert torch.allclose(together, torch.cat(alone))
 
 
-def test_a_confident_distractor_costs_more_than_spread_doubt():
+def test_a_confident_distractor_outweighs_the_easy_background():
     targets = make_targets(BOXES[:1], torch.tensor([True]))
     score = torch.where(targets.positive.bool(), 6.0, -6.0)[:, None]
     peak = score.clone()
     peak[0, 0, 2, 2] = 6.0
     ltrb = perfect_ltrb(BOXES[:1])
-    assert tracking_loss(peak, ltrb, targets) > tracking_loss(score, ltrb, targets) + 0.5
+    plain_mean = 0.5 * 6.0 / targets.negative.sum()
+    assert tracking_loss(peak, ltrb, targets) - tracking_loss(score, ltrb, targets) > 10 * plain_mean
 
 
 def test_response_loss_is_zero_at_the_teacher_and_ignores_unknown_cells():

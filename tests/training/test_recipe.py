@@ -40,13 +40,19 @@ def test_overrides_reach_scalars_and_named_phases(tmp_path):
         pytest.param({"precision": "fp8"}, "'fp8'", id="impossible value"),
         pytest.param({"phases": []}, "phases is empty", id="no phase"),
         pytest.param(
-            {"phases": [{"name": "exit", "samples": 1, "batch": 1, "lr": 1.0}]}, "'exits'", id="phase misspelt"
+            {"phases": [{"name": "exit", "samples": 1, "batch": 1, "lr": 1.0}]},
+            "'exits'",
+            id="phase misspelt",
         ),
         pytest.param(
-            {"phases": [{"name": "exits", "samples": 0, "batch": 1, "lr": 1.0}]}, "more than 0", id="no samples"
+            {"phases": [{"name": "exits", "samples": 0, "batch": 1, "lr": 1.0}]},
+            "more than 0",
+            id="no samples",
         ),
         pytest.param(
-            {"phases": [{"name": "features", "samples": 1, "batch": 1, "lr": 1.0}]}, "needs a teacher", id="no teacher"
+            {"phases": [{"name": "features", "samples": 1, "batch": 1, "lr": 1.0}]},
+            "needs a teacher",
+            id="no teacher",
         ),
     ],
 )

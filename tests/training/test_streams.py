@@ -60,7 +60,9 @@ def test_a_distractor_leaves_target_and_input_alone(painted_store):
     kept = scene.copy()
     changed = 0
     for _ in range(30):
-        out = add_distractor(rng, scene, np.array([80.0, 80, 120, 120]), painted_store.image(0), painted_store.box[0])
+        out = add_distractor(
+            rng, scene, np.array([80.0, 80, 120, 120]), painted_store.image(0), painted_store.box[0]
+        )
         assert np.array_equal(scene, kept)
         assert (out[84:116, 84:116] == 220).mean() > 0.7
         changed += not np.array_equal(out, scene)
