@@ -8,12 +8,12 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from tracker.engine import StageOutput
-from tracker.manifest import Manifest
 
 from models.network import DepthGate, pixels
 from models.registry import build
+from tracker.engine import StageOutput
 from tracker.errors import ManifestError
+from tracker.manifest import Manifest
 
 
 def load_network(weights: Path, architecture: str) -> DepthGate:

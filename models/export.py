@@ -190,11 +190,7 @@ def single_graph(folder: Path, path: Path) -> Path:
             if "carry" not in value.name:
                 inputs[value.name] = value
     tau = helper.make_tensor_value_info("tau", TensorProto.FLOAT, [depths - 1])
-    outputs = [
-        helper.make_tensor_value_info("score", TensorProto.FLOAT, None),
-        helper.make_tensor_value_info("ltrb", TensorProto.FLOAT, None),
-        helper.make_tensor_value_info("depth", TensorProto.INT64, None),
-    ]
+    outputs = _result_values(["score", "ltrb", "depth"])
     graph = helper.make_graph(
         body["nodes"], "depthgate", [*inputs.values(), tau], outputs, initializer=body["initializers"]
     )
@@ -205,7 +201,7 @@ def single_graph(folder: Path, path: Path) -> Path:
 
 
 def _prefixed(model: onnx.ModelProto, k: int) -> onnx.ModelProto:
-    """Every name of stage k under `stage_k/`, but for the inputs that the host gives; its carry is stage k − 1's."""
+    """Every name of stage k under `stage_k/`, but for the host's inputs; its carry is stage k − 1's."""
     given = {value.name for value in model.graph.input if value.name != "carry"}
     model = compose.add_prefix(model, f"stage_{k}/")
     names = {f"stage_{k}/{name}": name for name in given} | {f"stage_{k}/carry": f"stage_{k - 1}/carry_out"}
@@ -217,7 +213,7 @@ def _prefixed(model: onnx.ModelProto, k: int) -> onnx.ModelProto:
 
 
 def _from_stage(stages: list[onnx.ModelProto], k: int) -> dict[str, Any]:
-    """Nodes that run stage k and decide whether to run the rest; they end on score, ltrb, depth (suffixed @k)."""
+    """Nodes that run stage k and decide on the rest; they end on score, ltrb, depth (suffixed @k)."""
     graph = stages[k - 1].graph
     nodes = list(graph.node)
     here = [f"stage_{k}/score", f"stage_{k}/ltrb", f"stage_{k}/depth"]
@@ -242,16 +238,23 @@ def _from_stage(stages: list[onnx.ModelProto], k: int) -> dict[str, Any]:
         [depth, *(helper.make_node("Identity", [a], [b]) for a, b in zip(here, stop_names, strict=True))],
         f"stop_{k}",
         [],
-        _branch_outputs(stop_names),
+        _result_values(stop_names),
     )
     deeper = _from_stage(stages, k + 1)
     go = helper.make_graph(
-        deeper["nodes"], f"go_{k}", [], _branch_outputs(deeper["outputs"]), initializer=deeper["initializers"]
+        deeper["nodes"], f"go_{k}", [], _result_values(deeper["outputs"]), initializer=deeper["initializers"]
     )
     nodes.append(helper.make_node("If", [f"stage_{k}/stops_here"], out, then_branch=stop, else_branch=go))
     return {"nodes": nodes, "initializers": list(graph.initializer), "outputs": out}
 
 
-def _branch_outputs(names: list[str]) -> list[onnx.ValueInfoProto]:
-    types = [TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.INT64]
-    return [helper.make_tensor_value_info(name, kind, None) for name, kind in zip(names, types, strict=True)]
+def _result_values(names: list[str]) -> list[onnx.ValueInfoProto]:
+    """score, ltrb and depth of one target, under the names given."""
+    kinds = [
+        (TensorProto.FLOAT, [1, 1, MAP_PX, MAP_PX]),
+        (TensorProto.FLOAT, [1, 4, MAP_PX, MAP_PX]),
+        (TensorProto.INT64, [1]),
+    ]
+    return [
+        helper.make_tensor_value_info(n, kind, shape) for n, (kind, shape) in zip(names, kinds, strict=True)
+    ]

@@ -22,7 +22,7 @@ class NetworkSpec:
 
 @dataclass
 class StageResult:
-    """score N×1×16×16 logits, ltrb N×4×16×16 strides, statistics N×18, gate N×1 (None at D), carry N×C×16×16."""
+    """score N×1×h×w logits, ltrb N×4×h×w strides, statistics N×18, gate N×1 (None at D), carry N×C×h×w."""
 
     score: Tensor
     ltrb: Tensor

@@ -130,7 +130,8 @@ def _run_phase(
                 loss, parts = loss_of(context, batch)
             if not torch.isfinite(loss):
                 raise DivergedError(
-                    f"phase {phase.name}: the loss is {loss.item()} after {seen} samples; lower phases.{phase.name}.lr"
+                    f"phase {phase.name}: the loss is {loss.item()} after {seen} samples; "
+                    f"lower phases.{phase.name}.lr"
                 )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

@@ -1,0 +1,104 @@
+"""How much a frame may cost: the grammar, and what holds it.
+
+full         every stage
+depth:K      always stop at depth K
+0.2GMAC      multiply-accumulates per frame, in the mean
+5ms 60fps 60% 5ms! auto   times: part of the grammar, not yet held by this version
+(none)       the calibrated default
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from tracker.errors import BudgetError
+from tracker.manifest import Manifest
+
+GRAMMAR = "full, depth:K, 0.2GMAC, 5ms, 60fps, 60%, 5ms!, auto, or none for the calibrated default"
+NEVER = 1.0  # σ(gate) > 1 never holds
+_TIMES = re.compile(r"(\d+(\.\d+)?(ms!?|fps|%)|auto)", re.IGNORECASE)
+_MACS = re.compile(r"(\d+(?:\.\d+)?)GMAC", re.IGNORECASE)
+_DEPTH = re.compile(r"depth:(\d+)", re.IGNORECASE)
+
+
+class Policy(Protocol):
+    """Thresholds for the next frame, and what the frame then did."""
+
+    def taus(self) -> tuple[float, ...]:
+        """D − 1 thresholds; stop at the first k with σ(gate_k) > τ_k."""
+        ...
+
+    def took(self, depth: int) -> None:
+        """The frame stopped at `depth`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The same thresholds for every frame."""
+
+    thresholds: tuple[float, ...]
+
+    def taus(self) -> tuple[float, ...]:
+        return self.thresholds
+
+    def took(self, depth: int) -> None:
+        pass
+
+
+class MeanMacs:
+    """Moves along the calibrated table so that the running mean of MACs meets the budget.
+
+    A frame may cost what keeps the mean of the last and the next HORIZON
+    frames on the budget; of the table's rows that cost no more, the dearest
+    is taken. It knows no clock: the same frames give the same depths.
+    """
+
+    HORIZON = 30
+
+    def __init__(self, budget: float, manifest: Manifest) -> None:
+        cost = manifest.macs_to_depth
+        if budget < cost[0]:
+            raise BudgetError(
+                f"budget: got {budget / 1e9:g}GMAC, but depth 1 of {manifest.name} takes "
+                f"{cost[0] / 1e9:.4f}GMAC; that is the least possible"
+            )
+        shallowest = (tuple([0.0] * (manifest.depths - 1)), float(cost[0]))
+        rows = [(row.tau, sum(s * c for s, c in zip(row.share, cost, strict=True))) for row in manifest.table]
+        self._rows = sorted([shallowest, *rows], key=lambda row: row[1])
+        self._cost, self._budget, self._debt = cost, budget, 0.0
+
+    def taus(self) -> tuple[float, ...]:
+        allowed = self._budget - self._debt / self.HORIZON
+        chosen = self._rows[0][0]
+        for tau, cost in self._rows:
+            if cost <= allowed:
+                chosen = tau
+        return chosen
+
+    def took(self, depth: int) -> None:
+        spent = self._cost[depth - 1] - self._budget
+        self._debt = max(self._debt + spent, -self.HORIZON * self._budget)
+
+
+def parse_budget(text: str | None, manifest: Manifest) -> Policy:
+    """The policy that a budget string asks for.
+
+    Raises:
+        BudgetError: not in the grammar, not yet supported, no such depth, or less than depth 1 costs.
+    """
+    if text is None:
+        return Fixed(manifest.default_tau)
+    wanted = text.strip()
+    if wanted.lower() == "full":
+        return Fixed((NEVER,) * (manifest.depths - 1))
+    if match := _DEPTH.fullmatch(wanted):
+        depth = int(match[1])
+        if not 1 <= depth <= manifest.depths:
+            raise BudgetError(f"budget: got {wanted}, but {manifest.name} has depths 1 to {manifest.depths}")
+        return Fixed(tuple(0.0 if k >= depth else NEVER for k in range(1, manifest.depths)))
+    if match := _MACS.fullmatch(wanted):
+        return MeanMacs(float(match[1]) * 1e9, manifest)
+    if _TIMES.fullmatch(wanted):
+        raise BudgetError(f"budget: {wanted} is not yet held by this version; use full, depth:K, or 0.2GMAC")
+    raise BudgetError(f"budget: got {text!r}, expected {GRAMMAR}")

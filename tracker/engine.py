@@ -1,0 +1,119 @@
+"""What runs the network: a protocol, and its ONNX Runtime form.
+
+The tracker asks for one stage at a time, so what lies deeper than the exit
+that was taken is never run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tracker.errors import ManifestError
+from tracker.manifest import Manifest
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Crop = npt.NDArray[np.uint8]
+Tensor = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutput:
+    """One exit.
+
+    Attributes:
+        score: N×1×h×w logits; ltrb: N×4×h×w distances in strides.
+        statistics: N×18; gate: N×1 logit of stopping here, None at the last depth.
+        carry: what the next stage takes, None at the last depth.
+    """
+
+    score: Tensor
+    ltrb: Tensor
+    statistics: Tensor
+    gate: Tensor | None
+    carry: Tensor | None
+
+
+class Engine(Protocol):
+    """Template once, then stages one by one; N targets in a call, each with its own template."""
+
+    depths: int
+
+    def template(self, crops: Mapping[int, Crop]) -> list[Tensor]:
+        """Template crops N×s×s×3 by side to what each depth correlates with, D arrays."""
+        ...
+
+    def stage(self, k: int, crop: Crop | None, carry: Tensor | None, template: Tensor) -> StageOutput:
+        """Stage k from 1: `crop` N×s×s×3 where it reads pixels, `carry` of stage k − 1 from k = 2."""
+        ...
+
+
+class OrtEngine:
+    """The graphs of an artefact folder in ONNX Runtime on the CPU.
+
+    Raises:
+        ManifestError: a graph cannot be loaded, or its inputs or outputs are not the manifest's.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, threads: int = 1) -> None:
+        sides = manifest.geometry.stage_sides
+        self.depths = manifest.depths
+        self._template_inputs = [(side, f"template_{side}") for side in manifest.geometry.template_sides]
+        self._template = _session(
+            folder / "template.onnx",
+            threads,
+            [name for _, name in self._template_inputs],
+            [f"template_{k}" for k in range(1, self.depths + 1)],
+        )
+        self._stages = []
+        self._stage_inputs = []
+        for k, side in enumerate(sides, start=1):
+            pixels = [] if side is None else [f"search_{side}"]
+            inputs = [*pixels, *(["carry"] if k > 1 else []), f"template_{k}"]
+            outputs = ["score", "ltrb", "statistics", *(["gate", "carry_out"] if k < self.depths else [])]
+            self._stages.append(_session(folder / f"stage_{k}.onnx", threads, inputs, outputs))
+            self._stage_inputs.append(inputs)
+
+    def template(self, crops: Mapping[int, Crop]) -> list[Tensor]:
+        return list(self._template.run(None, {name: crops[side] for side, name in self._template_inputs}))
+
+    def stage(self, k: int, crop: Crop | None, carry: Tensor | None, template: Tensor) -> StageOutput:
+        given = [array for array in (crop, carry, template) if array is not None]
+        feed = dict(zip(self._stage_inputs[k - 1], given, strict=True))
+        outputs = self._stages[k - 1].run(None, feed)
+        last = (None, None) if k == self.depths else ()
+        return StageOutput(*outputs, *last)
+
+
+def _session(
+    path: Path, threads: int, inputs: list[str], outputs: list[str]
+) -> "onnxruntime.InferenceSession":
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own untyped errors
+        reason = str(error).splitlines()[0]
+        raise ManifestError(
+            f"{path}: not a graph that ONNX Runtime can load ({reason}); export it again"
+        ) from error
+    _same_names(path, "inputs", session.get_inputs(), inputs)
+    _same_names(path, "outputs", session.get_outputs(), outputs)
+    return session
+
+
+def _same_names(path: Path, what: str, values: list[Any], expected: list[str]) -> None:
+    got = [value.name for value in values]
+    if got != expected:
+        raise ManifestError(
+            f"{path}: {what} got {', '.join(got)}, expected {', '.join(expected)}; wrong file?"
+        )

@@ -1,0 +1,172 @@
+"""manifest.json of an artefact: geometry, thresholds, costs, digests; checked on load."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tracker.errors import ManifestError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Sizes in pixels of the crops.
+
+    Cell j of the map_px×map_px response map looks at pixel first_cell_px + stride · j of the
+    search crop; stage_sides says which side each stage reads, None for none.
+    """
+
+    template_px: int
+    search_px: int
+    stride: int
+    map_px: int
+    first_cell_px: float
+    template_sides: tuple[int, ...]
+    stage_sides: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class DecodeConstants:
+    """Weight of the cosine window, strength of the scale and ratio penalty, rate of size smoothing."""
+
+    window: float
+    penalty: float
+    size_rate: float
+
+
+@dataclass(frozen=True)
+class StateConstants:
+    """A score below `unsure` is UNSURE, below `lost` LOST."""
+
+    unsure: float
+    lost: float
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """One row of the calibrated table: τ of the gates, the shares of frames per depth, accuracy on val."""
+
+    tau: tuple[float, ...]
+    share: tuple[float, ...]
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All of manifest.json that the tracker uses; `raw` is the whole document."""
+
+    name: str
+    tag: str
+    precision: str
+    depths: int
+    geometry: Geometry
+    decode: DecodeConstants
+    state: StateConstants
+    default_tau: tuple[float, ...]
+    table: tuple[Thresholds, ...]
+    stage_seconds: tuple[float, ...]
+    stage_macs: tuple[int, ...]
+    files: Mapping[str, str]
+    model: Mapping[str, Any]
+    raw: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def macs_to_depth(self) -> tuple[int, ...]:
+        """Multiply-accumulates of a frame that stops at depth 1 … D."""
+        return tuple(sum(self.stage_macs[:k]) for k in range(1, self.depths + 1))
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read and check `folder`/manifest.json, and the digests of the files that it lists.
+
+    Raises:
+        ManifestError: missing, not JSON, another format, a value that does
+            not fit, or a file that is missing or was changed.
+    """
+    path = folder / "manifest.json"
+    try:
+        raw = json.loads(path.read_text())
+    except OSError as error:
+        raise ManifestError(
+            f"{path}: cannot be read; expected an artefact folder with manifest.json"
+        ) from error
+    except ValueError as error:
+        raise ManifestError(f"{path}: not JSON ({error}); export the model again") from error
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        got = raw.get("format") if isinstance(raw, dict) else raw
+        raise ManifestError(
+            f"{path}: format got {got!r}, expected {FORMAT}; export the model with this version"
+        )
+    try:
+        manifest = _parse(raw)
+    except KeyError as error:
+        raise ManifestError(f"{path}: lacks {error}; export the model again") from error
+    except (TypeError, ValueError) as error:
+        raise ManifestError(f"{path}: {error}; export the model again") from error
+    for name, digest in manifest.files.items():
+        _check_digest(folder / name, digest)
+    return manifest
+
+
+def _parse(raw: Mapping[str, Any]) -> Manifest:
+    depths = int(raw["depths"])
+    geometry = dict(raw["geometry"])
+    geometry["template_sides"] = tuple(int(s) for s in geometry["template_sides"])
+    geometry["stage_sides"] = tuple(None if s is None else int(s) for s in geometry["stage_sides"])
+    table = tuple(
+        Thresholds(_taus(row["tau"], depths), _numbers(row["share"], depths, "share"), float(row["accuracy"]))
+        for row in raw["thresholds"]["table"]
+    )
+    if len(geometry["stage_sides"]) != depths:
+        raise ValueError(
+            f"geometry.stage_sides has {len(geometry['stage_sides'])} entries, expected {depths}"
+        )
+    needed = {"template.onnx", *(f"stage_{k}.onnx" for k in range(1, depths + 1))}
+    missing = sorted(needed - set(raw["files"]))
+    if missing:
+        raise ValueError(f"files lacks {missing[0]}")
+    return Manifest(
+        name=str(raw["name"]),
+        tag=str(raw["tag"]),
+        precision=str(raw["precision"]),
+        depths=depths,
+        geometry=Geometry(**geometry),
+        decode=DecodeConstants(**{k: float(v) for k, v in raw["decode"].items()}),
+        state=StateConstants(**{k: float(v) for k, v in raw["state"].items()}),
+        default_tau=_taus(raw["thresholds"]["default"], depths),
+        table=table,
+        stage_seconds=_numbers(raw["costs"]["seconds"], depths, "costs.seconds"),
+        stage_macs=tuple(int(m) for m in _numbers(raw["macs"], depths, "macs")),
+        files=dict(raw["files"]),
+        model=dict(raw["model"]),
+        raw=raw,
+    )
+
+
+def _taus(values: Any, depths: int) -> tuple[float, ...]:
+    taus = _numbers(values, depths - 1, "thresholds")
+    if not all(0 <= tau <= 1 for tau in taus):
+        raise ValueError(f"thresholds got {list(taus)}, expected probabilities")
+    return taus
+
+
+def _numbers(values: Any, count: int, what: str) -> tuple[float, ...]:
+    numbers = tuple(float(v) for v in values)
+    if len(numbers) != count:
+        raise ValueError(f"{what} has {len(numbers)} numbers, expected {count}")
+    return numbers
+
+
+def _check_digest(path: Path, digest: str) -> None:
+    try:
+        got = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ManifestError(f"{path}: missing; the artefact is incomplete, export it again") from error
+    if got != digest:
+        raise ManifestError(
+            f"{path}: sha256 {got[:12]}…, expected {digest[:12]}…; the file is damaged or of another export"
+        )

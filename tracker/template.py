@@ -1,0 +1,25 @@
+"""What the target looked like, at every depth."""
+
+import numpy as np
+import numpy.typing as npt
+
+from tracker.crop import Image, cut
+from tracker.engine import Engine
+from tracker.manifest import Geometry
+from tracker.state import TrackState
+
+Fill = tuple[int, int, int]
+
+
+def mean_colour(frame: Image) -> Fill:
+    """Mean BGR of the frame, truncated: what crops show outside it."""
+    b, g, r = frame.reshape(-1, 3).mean(0)
+    return int(b), int(g), int(r)
+
+
+def make_template(
+    engine: Engine, frame: Image, state: TrackState, geometry: Geometry, fill: Fill
+) -> list[npt.NDArray[np.float32]]:
+    """The target's window at every side that the network asks for, through all stages once."""
+    window = state.template_window()
+    return engine.template({side: cut(frame, window, side, fill)[None] for side in geometry.template_sides})

@@ -1,0 +1,172 @@
+"""The tracker: init once, update for every frame, as deep as the frame needs."""
+
+import importlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tracker.boxes import Box, checked
+from tracker.budget import Policy, parse_budget
+from tracker.crop import Image, Window, cut
+from tracker.decode import Decoder
+from tracker.engine import Engine, OrtEngine, StageOutput
+from tracker.errors import FrameError, ModelError
+from tracker.gates import stops
+from tracker.manifest import Manifest, load_manifest
+from tracker.state import LOST, TrackState
+from tracker.template import Fill, make_template, mean_colour
+from tracker.zoo import find
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One frame's answer.
+
+    Attributes:
+        box: x, y, w, h in pixels of the frame; the last believed one when LOST.
+        score: of the chosen cell, 0 … 1.
+        present: False when the target is LOST.
+        depth: stages that ran, 1 … D.
+        seconds: wall time of the whole update.
+        state: TRACKED, UNSURE or LOST.
+    """
+
+    box: Box
+    score: float
+    present: bool
+    depth: int
+    seconds: float
+    state: str
+
+
+class Tracker:
+    """One target in one video. Holds no global state: trackers do not disturb each other."""
+
+    def __init__(self, engine: Engine, manifest: Manifest, budget: str | None = None) -> None:
+        self.manifest = manifest
+        self._engine = engine
+        self._decode = Decoder(manifest.geometry, manifest.decode)
+        self._state: TrackState | None = None
+        self._fill: Fill = (0, 0, 0)
+        self._templates: list[npt.NDArray[np.float32]] = []
+        self.budget = budget
+
+    @classmethod
+    def load(
+        cls,
+        name: str | Path = "default",
+        threads: int = 1,
+        budget: str | None = None,
+        engine: str = "onnx",
+    ) -> "Tracker":
+        """A tracker from the zoo, by name (`default`, `depthgate-s`, `depthgate-s.pack`) or from a folder.
+
+        Args:
+            threads: of the network.
+            budget: see tracker.budget; may be changed at any time.
+            engine: "onnx", or "torch" (needs the extra `train`).
+
+        Raises:
+            ModelError: unknown name or engine. ManifestError: damaged artefact. BudgetError: wrong budget.
+        """
+        folder = find(name)
+        manifest = load_manifest(folder)
+        if engine == "onnx":
+            return cls(OrtEngine(folder, manifest, threads), manifest, budget)
+        if engine != "torch":
+            raise ModelError(f"engine: got {engine!r}, expected onnx or torch")
+        try:
+            module = importlib.import_module("models.engine")
+        except ImportError as error:
+            raise ModelError(
+                f"engine torch: {error}; install the extra with pip install depthgate[train]"
+            ) from error
+        return cls(module.TorchEngine(folder, manifest, threads), manifest, budget)
+
+    @property
+    def budget(self) -> str | None:
+        """How much a frame may cost; the string that was set."""
+        return self._budget
+
+    @budget.setter
+    def budget(self, text: str | None) -> None:
+        self._policy: Policy = parse_budget(text, self.manifest)
+        self._budget = text
+
+    @property
+    def depths(self) -> int:
+        return self.manifest.depths
+
+    def init(self, frame: Image, box: Box) -> None:
+        """Start on the target in `box`, xywh in pixels of `frame` (H×W×3 uint8 BGR).
+
+        Raises:
+            FrameError: not such a frame. BoxError: not finite, no area, or outside the frame.
+        """
+        height, width = _frame_size(frame)
+        self._state = TrackState.at(checked(box, width, height), width, height)
+        self._fill = mean_colour(frame)
+        self._templates = make_template(self._engine, frame, self._state, self.manifest.geometry, self._fill)
+        self._policy = parse_budget(self._budget, self.manifest)
+
+    def update(self, frame: Image) -> Prediction:
+        """Find the target in the next frame, H×W×3 uint8 BGR of the first one's size.
+
+        Raises:
+            FrameError: not such a frame, another size, or init was not called.
+        """
+        start = time.perf_counter()
+        state = self._checked_state(frame)
+        window = state.search_window(self.manifest.geometry)
+        output, depth = self._run(frame, window)
+        seen = self._decode(output, window, state.w, state.h)
+        state = state.follow(seen, self.manifest.decode, self.manifest.state)
+        self._state = state
+        self._policy.took(depth)
+        return Prediction(
+            box=state.box,
+            score=seen.score,
+            present=state.verdict != LOST,
+            depth=depth,
+            seconds=time.perf_counter() - start,
+            state=state.verdict,
+        )
+
+    def _run(self, frame: Image, window: Window) -> tuple[StageOutput, int]:
+        """Stages until a gate says stop; a crop is cut when a stage first asks for its side."""
+        carry: npt.NDArray[np.float32] | None = None
+        taus = (*self._policy.taus(), 0.0)
+        sides = self.manifest.geometry.stage_sides
+        for k, (side, tau, template) in enumerate(zip(sides, taus, self._templates, strict=True), start=1):
+            crop = None if side is None else cut(frame, window, side, self._fill)[None]
+            output = self._engine.stage(k, crop, carry, template)
+            if stops(output, tau):
+                break
+            carry = output.carry
+        return output, k
+
+    def _checked_state(self, frame: Image) -> TrackState:
+        height, width = _frame_size(frame)
+        if self._state is None:
+            raise FrameError("update: called before init; call init(frame, box) with the first frame")
+        if (self._state.width, self._state.height) != (width, height):
+            raise FrameError(
+                f"frame: got {width}x{height} after {self._state.width}x{self._state.height}; "
+                "the size may not change midway, call init again"
+            )
+        return self._state
+
+
+def _frame_size(frame: Image) -> tuple[int, int]:
+    """Height and width of an H×W×3 uint8 array with pixels, else FrameError."""
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        got = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
+        raise FrameError(
+            f"frame: got {got}, expected H×W×3 uint8 BGR; tracker.frames converts other pictures"
+        )
+    if frame.size == 0:
+        raise FrameError(f"frame: got {frame.shape}, which has no pixels")
+    return frame.shape[0], frame.shape[1]
