@@ -9,7 +9,7 @@ from tracker.boxes import Box
 
 
 class RandomDepth:
-    """Stops at depth k with probability `shares[k − 1]`, whatever the frame shows; seeded anew at every init."""
+    """Stops at depth k with probability `shares[k − 1]`, whatever the frame shows; seeded at every init."""
 
     def __init__(self, tracker: Tracker, shares: npt.ArrayLike, seed: int = 0) -> None:
         self._tracker, self._seed = tracker, seed

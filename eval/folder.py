@@ -49,7 +49,7 @@ def evaluate_folder(
     """Run the contenders on a folder with index.json and write OUT/evaluation.json.
 
     Args:
-        contenders: budgets of ours (`default`, `full`, `depth:1`, …), `random depth`, and OpenCV peers by name;
+        contenders: budgets of ours (`default`, `full`, `depth:1`, …), `random depth`, OpenCV peers by name;
             None: all of them.
         starts: 1, or 3: also from start boxes moved by 4 %.
 

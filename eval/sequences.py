@@ -4,7 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ class Sequence:
         """N booleans: the row holds a box of positive area."""
         with np.errstate(invalid="ignore"):
             return np.isfinite(self.boxes).all(1) & (self.boxes[:, 2:] > 0).all(1)
+
+    def head(self, frames: int) -> "Sequence":
+        """The same target in the first `frames` frames only."""
+        return replace(self, boxes=self.boxes[:frames])
 
 
 def read_boxes(path: Path) -> Boxes:

@@ -1,0 +1,263 @@
+"""depthgate on the command line: parse, call, print. Each room is imported when its verb runs.
+
+python app.py track clip.mp4 --box 312,140,64,90 --save out.mp4
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tracker.boxes import Box
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb; returns the exit code: 0 done, 1 a fault of ours, 2 of what was given, 130 Ctrl-C."""
+    arguments = _parser().parse_args(argv)
+    from tracker.errors import TrackerError
+
+    try:
+        return int(arguments.run(arguments))
+    except TrackerError as error:
+        print(f"depthgate: error: {error}", file=sys.stderr)
+        if arguments.debug:
+            raise
+        return WRONG_USE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        if arguments.debug:
+            raise
+        print(
+            f"depthgate: internal error: {type(error).__name__}: {error}; --debug shows where",
+            file=sys.stderr,
+        )
+        return FAILED
+
+
+def entry() -> None:
+    """The console command `depthgate`."""
+    sys.exit(main())
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line for a wrong use, in the words of every other error."""
+
+    def error(self, message: str) -> "None":  # type: ignore[override]
+        self.exit(WRONG_USE, f"depthgate: error: {message}; {self.prog} --help shows how\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser = _Parser(
+        prog="depthgate", description="Track an object, spending on each frame only what it needs."
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
+    _add_track(verbs, common)
+    _add_train(verbs, common)
+    _add_export(verbs, common)
+    _add_calibrate(verbs, common)
+    _add_eval(verbs, common)
+    _add_bench(verbs, common)
+    return parser
+
+
+Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    p = verbs.add_parser(
+        "track",
+        parents=[common],
+        help="follow a target through a video, folder, camera or stream",
+        description="Follow one target from its box in the first frame.",
+    )
+    p.add_argument(
+        "source", help="video file, folder of pictures, camera index (0), or URL (rtsp://, http://)"
+    )
+    p.add_argument(
+        "--box", type=_box, metavar="x,y,w,h", help="the target in the first frame, pixels; else draw it"
+    )
+    p.add_argument(
+        "--start", type=_count, default=0, metavar="FRAME", help="first frame used, counted from 0"
+    )
+    p.add_argument(
+        "--end", type=_positive, metavar="FRAME", help="frame to stop before (default: the source's end)"
+    )
+    what = p.add_argument_group("results")
+    what.add_argument("--save", type=Path, metavar="OUT.mp4", help="annotated video (H.264)")
+    what.add_argument("--picture", type=Path, metavar="OUT.png", help="film strip and timeline of the run")
+    for kind, text in (
+        ("csv", "frame,x,y,w,h,score,present,depth,ms"),
+        ("json", "the same and more as JSON Lines"),
+        ("mot", "MOT challenge rows"),
+        ("vot", "VOT rows"),
+        ("got10k", "GOT-10k rows"),
+    ):
+        what.add_argument(f"--{kind}", type=Path, metavar="FILE", help=text)
+    how = p.add_argument_group("how")
+    how.add_argument("--window", action="store_true", help="show it while it runs")
+    how.add_argument(
+        "--model", default="default", metavar="NAME", help="name in the zoo or an artefact folder"
+    )
+    how.add_argument("--budget", metavar="BUDGET", help="full, depth:K, 0.2GMAC; default: the calibrated one")
+    how.add_argument("--threads", type=_positive, default=1, help="of the network (default 1)")
+    p.set_defaults(run=_track)
+
+
+def _track(arguments: argparse.Namespace) -> int:
+    from tracker.follow import Wanted, follow
+
+    rows = {kind: getattr(arguments, kind) for kind in ("csv", "json", "mot", "vot", "got10k")}
+    wanted = Wanted(
+        source=arguments.source,
+        box=arguments.box,
+        start=arguments.start,
+        end=arguments.end,
+        model=arguments.model,
+        budget=arguments.budget,
+        threads=arguments.threads,
+        video=arguments.save,
+        picture=arguments.picture,
+        rows={kind: path for kind, path in rows.items() if path is not None},
+        window=arguments.window,
+    )
+    return DONE if follow(wanted) else INTERRUPTED
+
+
+def _add_train(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    p = verbs.add_parser("train", parents=[common], help="train a network from a recipe; resumes by itself")
+    p.add_argument("recipe", type=Path, help="YAML file, for example training/recipes/smoke.yaml")
+    p.add_argument("overrides", nargs="*", metavar="key=value", help="for example phases.exits.samples=1000")
+    p.add_argument(
+        "--run", dest="folder", type=Path, help="folder of the run (default: the user's state folder)"
+    )
+    p.set_defaults(run=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from training import loop, recipe
+
+    wanted = recipe.load(arguments.recipe, arguments.overrides)
+    folder = arguments.folder or loop.default_runs() / arguments.recipe.stem
+    print(f"run {folder}")
+    print(f"weights {loop.train(wanted, folder)}")
+    return DONE
+
+
+def _add_export(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    p = verbs.add_parser("export", parents=[common], help="write trained weights as an ONNX artefact")
+    p.add_argument("weights", type=Path, help="RUN/weights.safetensors, or an artefact folder with --single")
+    p.add_argument("--out", type=Path, required=True, metavar="NAME.TAG", help="folder of the artefact")
+    p.add_argument(
+        "--single", action="store_true", help="write OUT/tracker.onnx, all stages in nested Ifs, too"
+    )
+    p.set_defaults(run=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from models.export import export, single_graph
+
+    print(f"artefact {export(arguments.weights, arguments.out)}")
+    if arguments.single:
+        print(f"single graph {single_graph(arguments.out, arguments.out / 'tracker.onnx')}")
+    return DONE
+
+
+def _add_calibrate(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    p = verbs.add_parser("calibrate", parents=[common], help="solve the gates' thresholds on held-out videos")
+    p.add_argument("artefact", type=Path, help="folder of the artefact; its manifest.json is rewritten")
+    p.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder with index.json: the val split"
+    )
+    p.set_defaults(run=_calibrate)
+
+
+def _calibrate(arguments: argparse.Namespace) -> int:
+    from training.calibrate import calibrate
+
+    calibrate(arguments.artefact, arguments.data)
+    return DONE
+
+
+def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    p = verbs.add_parser(
+        "eval", parents=[common], help="accuracy on annotated sequences, beside other trackers"
+    )
+    kinds = p.add_subparsers(title="what", metavar="WHAT", required=True, parser_class=_Parser)
+    f = kinds.add_parser("folder", parents=[common], help="a folder with index.json")
+    f.add_argument("folder", type=Path)
+    f.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="results; an interrupted run goes on"
+    )
+    f.add_argument("--model", default="default", metavar="NAME", help="name in the zoo or an artefact folder")
+    f.add_argument(
+        "--contenders", metavar="A,B,…", help="budgets, 'random depth', kcf, csrt, mosse, static, …"
+    )
+    f.add_argument(
+        "--starts", type=int, choices=(1, 3), default=1, help="3: start boxes moved by 4 %% as well"
+    )
+    f.set_defaults(run=_eval_folder)
+
+
+def _eval_folder(arguments: argparse.Namespace) -> int:
+    from eval.folder import evaluate_folder
+    from eval.tables import evaluation_table, write_figure
+
+    names = arguments.contenders.split(",") if arguments.contenders else None
+    document = evaluate_folder(arguments.folder, arguments.out, arguments.model, names, arguments.starts)
+    table = evaluation_table(document)
+    (arguments.out / "evaluation.md").write_text(table + "\n")
+    write_figure(document, arguments.out / "evaluation.png")
+    print(table)
+    return DONE
+
+
+def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    p = verbs.add_parser("bench", parents=[common], help="milliseconds of update, side by side in one run")
+    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with index.json")
+    p.add_argument("--sequences", default="OTB/David,UAV123/bike1,VOT2015/car1", metavar="A,B,…")
+    p.add_argument("--model", default="default", metavar="NAME")
+    p.add_argument("--peers-from", type=Path, metavar="FILE.py", help="module with make(name, threads)")
+    p.add_argument("--peers", default="nanotrack_v3", metavar="A,B,…", help="names that the module knows")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    p.set_defaults(run=_bench)
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from eval.bench import bench
+    from eval.tables import bench_table
+
+    names = arguments.sequences.split(",")
+    peers = arguments.peers.split(",") if arguments.peers_from else []
+    document = bench(arguments.data, names, arguments.model, arguments.peers_from, peers, arguments.json)
+    print(bench_table(document))
+    return DONE
+
+
+def _box(text: str) -> "Box":
+    try:
+        x, y, w, h = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected four numbers x,y,w,h") from error
+    return x, y, w, h
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 0")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1")
+    return int(text)
+
+
+if __name__ == "__main__":
+    entry()

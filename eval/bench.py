@@ -1,0 +1,71 @@
+"""Milliseconds of Tracker.update at every fixed depth and the default budget, beside peers, in one run.
+
+python app.py bench --data DIR --peers-from run_peers.py --json docs/results/first_light/bench.json
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from eval.host import describe_host
+from eval.peers import ModulePeer, load_peers
+from eval.runner import Contender, Ours
+from eval.sequences import read_frames, read_pack
+from eval.speed import time_in_turns
+from tracker import Tracker
+from tracker.errors import SourceError
+
+FRAMES_PER_SEQUENCE = 120
+
+
+def bench(
+    folder: Path,
+    sequences: list[str],
+    model: str = "default",
+    peers_from: Path | None = None,
+    peers: list[str] | None = None,
+    json_file: Path | None = None,
+) -> dict[str, Any]:
+    """Time ours and the peers in turns on the first frames of the sequences, one thread each.
+
+    Raises SourceError for a sequence or a peers' module that is not there.
+    """
+    by_name = {s.name: s for s in read_pack(folder)}
+    missing = [name for name in sequences if name not in by_name]
+    if missing:
+        raise SourceError(
+            f"bench: {folder} has no sequence {missing[0]!r}; for example {next(iter(by_name))!r}"
+        )
+    cv2.setNumThreads(1)
+    tracker = Tracker.load(model, threads=1)
+    budgets = [None, "full", *(f"depth:{k}" for k in range(1, tracker.depths))]
+    contenders: dict[str, Contender] = {budget or "default": Ours(tracker, budget) for budget in budgets}
+    if peers_from is not None:
+        module = load_peers(peers_from)
+        contenders |= {name: ModulePeer(module, name, 1) for name in peers or []}
+    videos = []
+    for name in sequences:
+        sequence = by_name[name].head(FRAMES_PER_SEQUENCE)
+        videos.append(
+            (sequence, [f for f, _ in zip(read_frames(sequence.video), sequence.boxes, strict=False)])
+        )
+    timings = time_in_turns(contenders, videos)
+    full = timings["full"].mean
+    document = {
+        "model": f"{tracker.manifest.name}.{tracker.manifest.tag}",
+        "sequences": sequences,
+        "frames_per_sequence": FRAMES_PER_SEQUENCE,
+        "threads": 1,
+        "host": describe_host(),
+        "ms": {
+            name: {**{k: round(v, 4) for k, v in asdict(t).items()}, "of_full": round(t.mean / full, 4)}
+            for name, t in timings.items()
+        },
+    }
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(document, indent=1) + "\n")
+    return document

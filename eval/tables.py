@@ -1,0 +1,48 @@
+"""Markdown tables and figures from the JSON that an evaluation wrote."""
+
+from pathlib import Path
+from typing import Any
+
+
+def evaluation_table(document: dict[str, Any]) -> str:
+    """One row a contender, best first."""
+    lines = [
+        "| tracker | AUC | AO | SR 0.5 | P@20 | mean depth | frames per depth, % |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    rows = sorted(document["contenders"].items(), key=lambda item: -item[1]["auc"])
+    for name, row in rows:
+        ours = "share" in row
+        depth = f"{row['mean_depth']:.2f}" if ours else "–"
+        share = " / ".join(f"{100 * s:.0f}" for s in row["share"]) if ours else "–"
+        label = f"**depthgate** {name}" if ours else f"OpenCV {name.upper()}"
+        figures = " | ".join(f".{round(1000 * row[k]):03d}" for k in ("auc", "ao", "sr50", "p20"))
+        lines.append(f"| {label} | {figures} | {depth} | {share} |")
+    return "\n".join(lines)
+
+
+def bench_table(document: dict[str, Any]) -> str:
+    """One row a contender, fastest first."""
+    lines = ["| tracker | mean ms | median | p25 – p75 | of full |", "|---|---|---|---|---|"]
+    for name, row in sorted(document["ms"].items(), key=lambda item: item[1]["mean"]):
+        spread = f"{row['p25']:.2f} – {row['p75']:.2f}"
+        lines.append(
+            f"| {name} | {row['mean']:.2f} | {row['median']:.2f} | {spread} | {row['of_full']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def write_figure(document: dict[str, Any], path: Path) -> None:
+    """Success AUC of every contender as bars; ours beside the others in another colour."""
+    from matplotlib.figure import Figure
+
+    rows = sorted(document["contenders"].items(), key=lambda item: item[1]["auc"])
+    figure = Figure(figsize=(8, 0.42 * len(rows) + 1.2), layout="constrained")
+    axes = figure.subplots()
+    colours = ["#2f6f9f" if "share" in row else "#b9b9b9" for _, row in rows]
+    bars = axes.barh([name for name, _ in rows], [row["auc"] for _, row in rows], color=colours)
+    axes.bar_label(bars, fmt="%.3f", padding=3)
+    axes.set_xlabel(f"success AUC, {document['folder']} set, {document['starts']} start(s)")
+    axes.set_xlim(0, 1)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)

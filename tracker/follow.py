@@ -1,0 +1,239 @@
+"""One target through one source, with everything that is written and shown on the way."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tracker.boxes import Box
+from tracker.draw import overlay, run_picture
+from tracker.errors import BoxError, SourceError, TrackerError
+from tracker.frames import Source, open_source
+from tracker.outputs import OutputError, RowWriter, VideoWriter
+from tracker.state import LOST, TRACKED
+from tracker.tracker import Prediction, Tracker
+
+if TYPE_CHECKING:
+    from tracker.ui.window import Window
+
+Frame = npt.NDArray[np.uint8]
+SHOTS = 6
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A run: where frames come from, what to follow, and what to leave behind.
+
+    Frames `start` … `end` − 1 of the source are used; the box is in frame `start`.
+    """
+
+    source: str
+    box: Box | None = None
+    start: int = 0
+    end: int | None = None
+    model: str = "default"
+    budget: str | None = None
+    threads: int = 1
+    video: Path | None = None
+    picture: Path | None = None
+    rows: dict[str, Path] = field(default_factory=dict)
+    window: bool = False
+
+
+def follow(wanted: Wanted) -> bool:
+    """Track the source to its end and print a summary; False when Ctrl-C ended it.
+
+    Raises:
+        TrackerError: anything wrong with what was given; files written so far are closed and whole.
+    """
+    console = Console(stderr=True)
+    _check_outputs(wanted)
+    tracker = Tracker.load(wanted.model, threads=wanted.threads, budget=wanted.budget)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(wanted.source))
+        window = _window(wanted, stack)
+        record = _Record(wanted, source, tracker.depths, stack)
+        name, budget = tracker.manifest.name, wanted.budget or "default"
+        console.print(f"{name}  {tracker.depths} stages  budget {budget}  {source.name}", highlight=False)
+        finished, fault = True, None
+        try:
+            with _progress(_length(wanted, source), console) as advance:
+                _loop(tracker, source, wanted, window, record, advance)
+        except KeyboardInterrupt:
+            finished = False
+        except TrackerError as error:
+            fault = error
+    if record.rows:
+        record.write_picture()
+        for line in record.summary(source):
+            console.print(line, highlight=False)
+    if fault is not None:
+        raise fault
+    return finished
+
+
+def _loop(
+    tracker: Tracker,
+    source: Source,
+    wanted: Wanted,
+    window: "Window | None",
+    record: "_Record",
+    advance: Callable[[Prediction], None],
+) -> None:
+    frames = islice(source, wanted.start, wanted.end)
+    first = next(frames, None)
+    if first is None:
+        raise SourceError(f"source: {source.name} has no frame {wanted.start}; --start counts from 0")
+    box = wanted.box if wanted.box is not None or window is None else window.select_box(first)
+    if box is None:
+        raise BoxError("box: none was given or drawn; give --box x,y,w,h")
+    tracker.init(first, box)
+    record.add(first, Prediction(box, 1.0, True, 0, 0.0, TRACKED))
+    for frame in frames:
+        seen = tracker.update(frame)
+        record.add(frame, seen)
+        advance(seen)
+        if window is None:
+            continue
+        wishes = window.show(overlay(frame, seen, tracker.depths, window.panel))
+        if wishes.quit:
+            return
+        if wishes.select and (again := window.select_box(frame)):
+            tracker.init(frame, again)
+
+
+class _Record:
+    """What a run leaves: rows, files, a few annotated frames, counts."""
+
+    def __init__(self, wanted: Wanted, source: Source, depths: int, stack: ExitStack) -> None:
+        self._wanted, self._fps, self._depths = wanted, source.fps, depths
+        self._writers = [RowWriter(path, kind) for kind, path in wanted.rows.items()]
+        for writer in self._writers:
+            stack.callback(writer.close)
+        self._video = stack.enter_context(VideoWriter(wanted.video, source.fps)) if wanted.video else None
+        self._first = wanted.start
+        self._every = max(1, (_length(wanted, source) or 0) // SHOTS)
+        self._shots: list[tuple[int, Frame]] = []
+        self.rows: list[Prediction] = []
+
+    def add(self, frame: Frame, seen: Prediction) -> None:
+        index = len(self.rows)
+        number = self._first + index
+        self.rows.append(seen)
+        for writer in self._writers:
+            writer.write(number, number / self._fps, seen)
+        shot = self._wanted.picture is not None and index % self._every == 0
+        if self._video is None and not shot:
+            return
+        drawn = overlay(frame, seen, self._depths)
+        if self._video is not None:
+            self._video.write(drawn)
+        if shot:
+            self._shots.append((number, drawn))
+            if len(self._shots) > 2 * SHOTS:
+                self._shots, self._every = self._shots[::2], self._every * 2
+
+    def write_picture(self) -> None:
+        if self._wanted.picture is None:
+            return
+        spread = np.linspace(0, len(self._shots) - 1, min(SHOTS, len(self._shots))).round().astype(int)
+        picture = run_picture([self._shots[i] for i in spread], self.rows[1:], self._depths, self._first + 1)
+        if not cv2.imwrite(str(self._wanted.picture), picture):
+            raise OutputError(f"output: {self._wanted.picture} cannot be written; name it .png")
+
+    def summary(self, source: Source) -> Iterator[str]:
+        rows = self.rows[1:]
+        ms = np.array([row.seconds for row in rows]) * 1e3 if rows else np.zeros(1)
+        lost = sum(row.state == LOST for row in rows)
+        total = _length(self._wanted, source) or len(self.rows)
+        median, p95 = np.percentile(ms, (50, 95))
+        rate = f"{1e3 / median:.0f} fps" if median > 0 else "no fps"
+        depth = np.mean([row.depth for row in rows]) if rows else 0
+        spent = f"(update: median {median:.1f} ms, p95 {p95:.1f} ms)"
+        yield f"{len(self.rows)}/{total} frames  {rate} {spent}  mean depth {depth:.2f}  lost {lost}"
+        stops = Counter(row.depth for row in rows)
+        shares = "  ".join(
+            f"{k}: {100 * stops[k] / max(1, len(rows)):.0f} %" for k in range(1, self._depths + 1)
+        )
+        yield f"frames per depth  {shares}"
+        for first, last in _lost_spans(self.rows):
+            yield f"lost in frames {self._first + first} to {self._first + last}"
+        if source.dropped:
+            yield f"{source.dropped} frames came too fast and were dropped"
+        saved = [self._wanted.video, self._wanted.picture, *self._wanted.rows.values()]
+        for path in saved:
+            if path is not None:
+                yield f"saved {path}"
+
+
+def _lost_spans(rows: list[Prediction]) -> list[tuple[int, int]]:
+    """First and last frame of every run of LOST rows."""
+    spans: list[tuple[int, int]] = []
+    for i, row in enumerate(rows):
+        if row.state != LOST:
+            continue
+        if spans and spans[-1][1] == i - 1:
+            spans[-1] = (spans[-1][0], i)
+        else:
+            spans.append((i, i))
+    return spans
+
+
+def _length(wanted: Wanted, source: Source) -> int | None:
+    """Frames that the run will see, None when not known."""
+    end = source.frames if wanted.end is None else min(wanted.end, source.frames or wanted.end)
+    return None if end is None else max(0, end - wanted.start)
+
+
+def _check_outputs(wanted: Wanted) -> None:
+    paths = [p for p in (wanted.video, wanted.picture, *wanted.rows.values()) if p is not None]
+    for path in paths:
+        if path.resolve() == Path(wanted.source).resolve():
+            raise OutputError(f"output: {path} is the source itself; choose another name")
+        if not path.parent.is_dir():
+            raise OutputError(f"output: the folder of {path} does not exist; make it first")
+        if path.is_dir():
+            raise OutputError(f"output: {path} is a folder; name a file")
+    if len({p.resolve() for p in paths}) < len(paths):
+        raise OutputError("output: two results were given the same name")
+
+
+def _window(wanted: Wanted, stack: ExitStack) -> "Window | None":
+    """The window when it was asked for, or when there is a display and no box was given."""
+    display = bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("SDL_VIDEODRIVER")
+    )
+    if not wanted.window and wanted.box is not None:
+        return None
+    if not display:
+        if wanted.box is None:
+            raise BoxError("box: none was given and there is no display to draw it on; give --box x,y,w,h")
+        raise BoxError("window: there is no display; leave --window out and use --save out.mp4")
+    from tracker.ui.window import Window
+
+    window = Window(f"depthgate  {wanted.source}")
+    stack.callback(window.close)
+    return window
+
+
+@contextmanager
+def _progress(total: int | None, console: Console) -> Iterator[Callable[[Prediction], None]]:
+    columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}")]
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("tracking", total=total and total - 1)
+
+        def advance(seen: Prediction) -> None:
+            text = f"depth {seen.depth}  score {seen.score:.2f}  {seen.seconds * 1e3:.1f} ms  {seen.state:<7}"
+            bar.update(task, advance=1, description=text)
+
+        yield advance

@@ -1,0 +1,121 @@
+"""Results as files: annotated video, and one row a frame as CSV, JSON Lines, MOT, VOT or GOT-10k.
+
+Frames count from 0; row 0 is the given box, without depth and time. A lost
+target has an empty box in CSV and JSON Lines; the row formats of the
+benchmarks have no such thing and get the last believed box. Text is written
+line by line, so what stands in a file is whole whenever a run ends.
+"""
+
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tracker.errors import TrackerError
+from tracker.tracker import Prediction
+
+CSV_HEADER = "frame,x,y,w,h,score,present,depth,ms"
+
+
+class OutputError(TrackerError):
+    """A result file that cannot be written."""
+
+
+def _csv(frame: int, time_s: float, p: Prediction) -> str:
+    box = ",".join(f"{v:.3f}" for v in p.box) if p.present else ",,,"
+    spent = f"{p.depth},{p.seconds * 1e3:.3f}" if p.depth else ","
+    return f"{frame},{box},{p.score:.4f},{int(p.present)},{spent}"
+
+
+def _jsonl(frame: int, time_s: float, p: Prediction) -> str:
+    row: dict[str, Any] = {"frame": frame, "time_s": round(time_s, 4)}
+    row["box"] = [round(v, 3) for v in p.box] if p.present else None
+    row |= {"score": round(p.score, 4), "present": p.present, "state": p.state}
+    row |= {"depth": p.depth or None, "ms": round(p.seconds * 1e3, 3) if p.depth else None}
+    return json.dumps(row)
+
+
+def _mot(frame: int, time_s: float, p: Prediction) -> str:
+    box = ",".join(f"{v:.3f}" for v in p.box)
+    return f"{frame + 1},1,{box},{p.score:.4f},-1,-1,-1"
+
+
+def _plain(frame: int, time_s: float, p: Prediction) -> str:
+    return ",".join(f"{v:.4f}" for v in p.box)
+
+
+FORMATS: dict[str, Callable[[int, float, Prediction], str]] = {
+    "csv": _csv,
+    "json": _jsonl,
+    "mot": _mot,
+    "vot": _plain,
+    "got10k": _plain,
+}
+
+
+class RowWriter:
+    """A text file with a row a frame, in one of FORMATS."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self._format = FORMATS[kind]
+        try:
+            self._file = open(path, "w", buffering=1)  # noqa: SIM115 - closed by close()
+        except OSError as error:
+            raise OutputError(
+                f"output: {path} cannot be written ({error.strerror}); does the folder exist?"
+            ) from error
+        if kind == "csv":
+            self._file.write(CSV_HEADER + "\n")
+
+    def write(self, frame: int, time_s: float, prediction: Prediction) -> None:
+        self._file.write(self._format(frame, time_s, prediction) + "\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class VideoWriter:
+    """H.264 in yuv420p, which browsers play; odd sides lose a pixel. Context manager."""
+
+    def __init__(self, path: Path, fps: float) -> None:
+        import av
+
+        try:
+            self._container = av.open(str(path), "w")
+        except (av.FFmpegError, ValueError, OSError) as error:
+            raise OutputError(
+                f"output: {path} cannot be written as a video ({error}); name it .mp4"
+            ) from error
+        self._rate = Fraction(fps).limit_denominator(1001)
+        self._stream: Any = None
+
+    def write(self, frame: npt.NDArray[np.uint8]) -> None:
+        """H×W×3 uint8 BGR; every frame of the first one's size."""
+        import av
+
+        height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
+        if self._stream is None:
+            self._stream = self._container.add_stream("libx264", rate=self._rate)
+            self._stream.width, self._stream.height = width, height
+            self._stream.pix_fmt = "yuv420p"
+            self._stream.options = {"crf": "20", "preset": "veryfast"}
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), "bgr24")
+        self._container.mux(self._stream.encode(picture))
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._container.mux(self._stream.encode())
+        self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
