@@ -22,6 +22,7 @@ GREEN, AMBER, RED, WHITE, GREY, DARK = (
 )
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 DASH_PX = 8
+SHOTS_PER_ROW = 3
 
 
 def overlay(frame: Image, seen: Prediction, depths: int, panel: bool = True) -> Image:
@@ -110,14 +111,18 @@ def run_picture(
 
 
 def _film_strip(shots: Sequence[tuple[int, Image]], width: int) -> Image:
-    cell = width // len(shots)
-    height = round(cell * shots[0][1].shape[0] / shots[0][1].shape[1])
-    strip = np.full((height + 26, width, 3), DARK, np.uint8)
+    """Rows of SHOTS_PER_ROW pictures, each above its frame number."""
+    columns = min(SHOTS_PER_ROW, len(shots))
+    cell, gap, label = width // columns, 4, 24
+    height = round((cell - gap) * shots[0][1].shape[0] / shots[0][1].shape[1])
+    lines = -(-len(shots) // columns)
+    strip = np.full((lines * (height + label) + gap, width, 3), DARK, np.uint8)
     for i, (number, frame) in enumerate(shots):
-        small = cv2.resize(frame, (cell - 4, height), interpolation=cv2.INTER_AREA)
-        strip[2 : 2 + height, i * cell + 2 : i * cell + cell - 2] = small
-        label = f"frame {number}"
-        cv2.putText(strip, label, (i * cell + 6, height + 18), FONT, 0.45, WHITE, 1, cv2.LINE_AA)
+        y, x = i // columns * (height + label) + gap, i % columns * cell + gap // 2
+        small = cv2.resize(frame, (cell - gap, height), interpolation=cv2.INTER_AREA)
+        strip[y : y + height, x : x + cell - gap] = small
+        at = (x + 4, y + height + 16)
+        cv2.putText(strip, f"frame {number}", at, FONT, 0.45, WHITE, 1, cv2.LINE_AA)
     return strip
 
 
@@ -129,13 +134,13 @@ def _chart(
     width: int,
     steps: bool = False,
 ) -> Image:
-    height, low, high = 120, *limits
+    height, low, high = 130, *limits
     chart = np.full((height, width, 3), 255, np.uint8)
     level = np.asarray(values, np.float64).clip(low, high)
-    y = height - 10 - (level - low) / (high - low) * (height - 24)
+    y = height - 10 - (level - low) / (high - low) * (height - 40)
     ticks = range(1, int(high) + 1) if steps else np.linspace(low, high, 3)
     for tick in ticks:
-        at = round(height - 10 - (float(tick) - low) / (high - low) * (height - 24))
+        at = round(height - 10 - (float(tick) - low) / (high - low) * (height - 40))
         cv2.line(chart, (64, at), (width - 24, at), (225, 225, 225), 1)
         label = f"{tick:d}" if steps else f"{tick:.1f}"
         cv2.putText(chart, label, (34, at + 4), FONT, 0.4, GREY, 1, cv2.LINE_AA)
@@ -144,7 +149,8 @@ def _chart(
     if steps:
         half = (x[1] - x[0]) / 2 if len(x) > 1 else 1.0
         x, y = np.repeat(x, 2) + np.tile([-half, half], len(x)), np.repeat(y, 2)
+        x = x.clip(64, width - 24)
     points = np.stack([x, y], 1).round().astype(np.int32).reshape(-1, 1, 2)
     cv2.polylines(chart, [points], False, (190, 110, 30), 2, cv2.LINE_AA)
-    cv2.putText(chart, name, (8, 14), FONT, 0.45, DARK, 1, cv2.LINE_AA)
+    cv2.putText(chart, name, (8, 16), FONT, 0.5, DARK, 1, cv2.LINE_AA)
     return chart

@@ -1,5 +1,6 @@
 """One target through one source, with everything that is written and shown on the way."""
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -64,7 +65,11 @@ def follow(wanted: Wanted) -> bool:
         window = _window(wanted, stack)
         record = _Record(wanted, source, tracker.depths, stack)
         name, budget = tracker.manifest.name, wanted.budget or "default"
-        console.print(f"{name}  {tracker.depths} stages  budget {budget}  {source.name}", highlight=False)
+        console.print(
+            f"{name}  {tracker.depths} stages  budget {budget}  {source.name}",
+            highlight=False,
+            soft_wrap=True,
+        )
         finished, fault = True, None
         try:
             with _progress(_length(wanted, source), console) as advance:
@@ -76,7 +81,7 @@ def follow(wanted: Wanted) -> bool:
     if record.rows:
         record.write_picture()
         for line in record.summary(source):
-            console.print(line, highlight=False)
+            console.print(line, highlight=False, soft_wrap=True)
     if fault is not None:
         raise fault
     return finished
@@ -122,7 +127,7 @@ class _Record:
             stack.callback(writer.close)
         self._video = stack.enter_context(VideoWriter(wanted.video, source.fps)) if wanted.video else None
         self._first = wanted.start
-        self._every = max(1, (_length(wanted, source) or 0) // SHOTS)
+        self._every = max(1, math.ceil((_length(wanted, source) or 0) / SHOTS))
         self._shots: list[tuple[int, Frame]] = []
         self.rows: list[Prediction] = []
 

