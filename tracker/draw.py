@@ -32,7 +32,7 @@ def overlay(frame: Image, seen: Prediction, depths: int, panel: bool = True) -> 
     is told by colour, line and word.
     """
     out = frame.copy()
-    scale = max(0.4, min(frame.shape[:2]) / 640)
+    scale = max(0.6, min(frame.shape[:2]) / 640)
     if seen.state == TRACKED:
         _rectangle(out, seen.box, GREEN, scale)
     elif seen.state != LOST:

@@ -47,7 +47,7 @@ class TrackState:
         penalty · score · size_rate. A candidate below `lost` is not believed:
         position and size stay, so a box never drifts or grows after a loss.
         """
-        if seen.score < limits.lost:
+        if not seen.score >= limits.lost:  # NaN is not believed either
             return self._as(self.cx, self.cy, self.w, self.h, LOST)
         rate = seen.penalty * seen.score * decode.size_rate
         verdict = UNSURE if seen.score < limits.unsure else TRACKED

@@ -1,0 +1,217 @@
+"""The command line as a person meets it: files, messages, exit codes."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+import app
+from tracker.outputs import CSV_HEADER
+from tracker.zoo import find
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Eight pictures of a bright square that moves to the right."""
+    path = tmp_path / "frames"
+    path.mkdir()
+    noise = np.random.default_rng(0).integers(0, 60, (120, 160, 3), dtype=np.uint8)
+    for i in range(8):
+        picture = noise.copy()
+        picture[40:70, 50 + i : 80 + i] = (40, 220, 240)
+        cv2.imwrite(str(path / f"{i}.png"), picture)
+    return path
+
+
+BOX = ["--box", "50,40,30,30"]
+
+
+def run(*arguments: object) -> int:
+    """The exit code, however it comes."""
+    try:
+        return app.main([str(a) for a in arguments])
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def test_track_leaves_a_video_rows_and_a_picture(folder, tmp_path, capsys):
+    out = {kind: tmp_path / f"out.{kind}" for kind in ("mp4", "png", "csv", "jsonl", "mot")}
+    flags = ["--save", out["mp4"], "--picture", out["png"], "--csv", out["csv"], "--json", out["jsonl"]]
+    assert run("track", folder, *BOX, *flags, "--mot", out["mot"]) == 0
+    rows = out["csv"].read_text().splitlines()
+    assert rows[0] == CSV_HEADER and len(rows) == 9
+    assert rows[1].startswith("0,50.000,40.000,30.000,30.000,1.0000,1,,")
+    assert len(out["jsonl"].read_text().splitlines()) == len(out["mot"].read_text().splitlines()) == 8
+    capture = cv2.VideoCapture(str(out["mp4"]))
+    assert sum(capture.read()[0] for _ in range(8)) == 8
+    assert cv2.imread(str(out["png"])).shape[1] == 1280
+    said = capsys.readouterr().err
+    for part in ("8/8 frames", "fps", "mean depth", "frames per depth", "lost 0", f"saved {out['mp4']}"):
+        assert part in said
+
+
+def test_budget_start_and_end(folder, tmp_path):
+    flags = ["--budget", "depth:3", "--start", "2", "--end", "6", "--json", tmp_path / "rows"]
+    assert run("track", folder, "--box", "52,40,30,30", *flags) == 0
+    rows = [json.loads(line) for line in (tmp_path / "rows").read_text().splitlines()]
+    assert [row["frame"] for row in rows] == [2, 3, 4, 5]
+    assert [row["depth"] for row in rows] == [None, 3, 3, 3]
+
+
+WRONG = [
+    pytest.param(["none.mp4", *BOX], "does not exist", id="missing source"),
+    pytest.param(["{empty}", *BOX], "holds no pictures", id="empty folder"),
+    pytest.param(["{text}", *BOX], "cannot be opened", id="not a video"),
+    pytest.param(["{frames}", "--box", "500,500,10,10"], "outside the 160x120 frame", id="box outside"),
+    pytest.param(["{frames}", "--box", "5,5,0,10"], "no area", id="box without area"),
+    pytest.param(["{frames}", "--box", "nan,5,10,10"], "finite", id="nan"),
+    pytest.param(["{frames}", "--box", "1,2,3"], "expected four numbers", id="three numbers"),
+    pytest.param(["{frames}"], "no display", id="no box and no display"),
+    pytest.param(["{frames}", *BOX, "--window"], "no display", id="window and no display"),
+    pytest.param(["{frames}", *BOX, "--model", "depthgate-m"], "did you mean 'depthgate-s'", id="model"),
+    pytest.param(["{frames}", *BOX, "--budget", "warp"], "expected full, depth:K", id="budget"),
+    pytest.param(["{frames}", *BOX, "--budget", "5ms"], "not yet", id="budget of a later version"),
+    pytest.param(["{frames}", *BOX, "--csv", "none/x.csv"], "folder of none/x.csv", id="no such folder"),
+    pytest.param(["{frames}", *BOX, "--save", "{text}"], "name it .mp4", id="not a video's name"),
+    pytest.param(["{frames}", *BOX, "--start", "50"], "no frame 50", id="start after the end"),
+    pytest.param(["{frames}", *BOX, "--start", "-1"], "whole number", id="negative start"),
+    pytest.param(["{frames}", *BOX, "--threads", "0"], "whole number from 1", id="no threads"),
+    pytest.param(["{frames}", *BOX, "--speed", "9"], "--help", id="unknown flag"),
+    pytest.param(["97", *BOX], "camera 97 cannot be opened", id="no such camera"),
+]
+
+
+@pytest.mark.parametrize("arguments, reason", WRONG)
+def test_bad_input_is_one_clear_line_and_exit_2(folder, tmp_path, monkeypatch, capsys, arguments, reason):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.xyz").write_text("not a video")
+    places = {"empty": tmp_path / "empty", "text": tmp_path / "text.xyz", "frames": folder}
+    assert run("track", *(a.format(**places) for a in arguments)) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("depthgate: error:")]
+    assert len(errors) == 1 and reason in errors[0]
+
+
+def test_a_size_that_changes_midway_keeps_what_was_written(folder, tmp_path, capsys):
+    cv2.imwrite(str(folder / "5.png"), np.zeros((60, 80, 3), np.uint8))
+    flags = ["--csv", tmp_path / "rows.csv", "--save", tmp_path / "out.mp4"]
+    assert run("track", folder, *BOX, *flags) == 2
+    assert "80x60 after 160x120" in capsys.readouterr().err
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1 + 5
+    capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    assert [capture.read()[0] for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_a_broken_picture_midway_keeps_what_was_written(folder, tmp_path, capsys):
+    (folder / "3.png").write_bytes(b"broken")
+    assert run("track", folder, *BOX, "--csv", tmp_path / "rows.csv") == 2
+    assert "3.png cannot be decoded" in capsys.readouterr().err
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1 + 3
+
+
+def test_a_truncated_video_is_tracked_as_far_as_it_goes(folder, tmp_path, capsys):
+    whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
+    assert run("track", folder, *BOX, "--save", whole) == 0
+    remuxed(whole, cut)
+    cut.write_bytes(cut.read_bytes()[: int(cut.stat().st_size * 0.75)])
+    assert run("track", cut, *BOX, "--csv", tmp_path / "rows.csv") == 2
+    assert "truncated" in capsys.readouterr().err
+    assert 2 <= len((tmp_path / "rows.csv").read_text().splitlines()) - 1 < 8
+
+
+def remuxed(source, target) -> None:
+    """The same frames, each decodable alone, with the index in front."""
+    import av
+
+    with av.open(str(source)) as inside, av.open(str(target), "w", options={"movflags": "faststart"}) as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.options = {"g": "1", "tune": "zerolatency"}
+        for frame in inside.decode(video=0):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="bgr24"), "bgr24")))
+        out.mux(stream.encode())
+
+
+def test_a_damaged_artefact_is_refused(folder, tmp_path, capsys):
+    damaged = shutil.copytree(find("default"), tmp_path / "damaged.test")
+    (damaged / "stage_1.onnx").write_bytes(b"damaged")
+    assert run("track", folder, *BOX, "--model", damaged) == 2
+    assert "stage_1.onnx" in capsys.readouterr().err
+
+
+def test_the_source_is_never_overwritten(folder, tmp_path, capsys):
+    video = tmp_path / "a.mp4"
+    assert run("track", folder, *BOX, "--save", video) == 0
+    before = video.read_bytes()
+    assert run("track", video, *BOX, "--save", video) == 2
+    assert "is the source itself" in capsys.readouterr().err
+    assert video.read_bytes() == before
+
+
+def test_ctrl_c_closes_the_files_and_exits_130(folder, tmp_path, monkeypatch, capsys):
+    from tracker.tracker import Tracker
+
+    update, calls = Tracker.update, []
+
+    def interrupted(self, frame):
+        calls.append(frame)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return update(self, frame)
+
+    monkeypatch.setattr(Tracker, "update", interrupted)
+    flags = ["--csv", tmp_path / "rows.csv", "--save", tmp_path / "out.mp4"]
+    assert run("track", folder, *BOX, *flags) == 130
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1 + 4
+    capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    assert [capture.read()[0] for _ in range(5)] == [True] * 4 + [False]
+    assert "4/8 frames" in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_is_exit_1(folder, monkeypatch, capsys):
+    import tracker.follow
+
+    monkeypatch.setattr(tracker.follow, "follow", lambda wanted: 1 / 0)
+    assert run("track", folder, *BOX) == 1
+    assert "internal error: ZeroDivisionError" in capsys.readouterr().err
+    with pytest.raises(ZeroDivisionError):
+        run("track", folder, *BOX, "--debug")
+
+
+def test_a_box_is_drawn_where_there_is_a_display(folder, tmp_path, monkeypatch):
+    pygame = pytest.importorskip("pygame", reason="needs the extra window")
+    import tracker.ui.window
+
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setattr(tracker.ui.window.Window, "select_box", lambda self, frame: (50.0, 40.0, 30.0, 30.0))
+    assert run("track", folder, "--csv", tmp_path / "rows.csv") == 0
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 9
+    assert not pygame.display.get_init()
+
+
+@pytest.mark.parametrize("verb", ["track", "train", "export", "calibrate", "eval", "bench"])
+def test_every_verb_has_help(verb, capsys):
+    assert run(verb, "--help") == 0
+    assert f"{verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, reason",
+    [
+        pytest.param(["train", "none.yaml"], "none.yaml", id="no recipe"),
+        pytest.param(["calibrate", "none", "--data", "none"], "none", id="no artefact"),
+        pytest.param(["eval", "folder", "none", "--out", "none"], "none", id="no data"),
+        pytest.param(["bench", "--data", "none"], "none", id="no data to time"),
+        pytest.param(["export", "none.safetensors", "--out", "x.y"], "none.safetensors", id="no weights"),
+        pytest.param(["fly"], "invalid choice", id="unknown verb"),
+        pytest.param([], "VERB", id="no verb"),
+    ],
+)
+def test_other_verbs_name_what_is_wrong(arguments, reason, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    said = capsys.readouterr().err
+    assert said.count("depthgate: error:") == 1 and reason in said

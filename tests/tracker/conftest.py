@@ -1,0 +1,90 @@
+"""A manifest of round numbers, and an engine that answers what a test tells it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tracker.engine import StageOutput
+from tracker.manifest import DecodeConstants, Geometry, Manifest, StateConstants, Thresholds
+
+GEOMETRY = Geometry(
+    template_px=128,
+    search_px=256,
+    stride=16,
+    map_px=16,
+    first_cell_px=0.0,
+    template_sides=(64, 128),
+    stage_sides=(128, None, 256, None),
+)
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    return Manifest(
+        name="fake",
+        tag="test",
+        precision="fp32",
+        depths=4,
+        geometry=GEOMETRY,
+        decode=DecodeConstants(window=0.0, penalty=0.0, size_rate=1.0),
+        state=StateConstants(unsure=0.5, lost=0.25),
+        default_tau=(0.5, 0.5, 0.5),
+        table=(
+            Thresholds((0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0), 0.4),
+            Thresholds((0.5, 0.5, 0.5), (0.5, 0.25, 0.25, 0.0), 0.5),
+            Thresholds((1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 1.0), 0.6),
+        ),
+        stage_seconds=(0.001, 0.001, 0.002, 0.004),
+        stage_macs=(10_000_000, 10_000_000, 20_000_000, 40_000_000),
+        files={},
+        model={},
+        raw={},
+    )
+
+
+def logit(p: float) -> float:
+    return float(np.log(p / (1 - p)))
+
+
+def answer(
+    cell: tuple[int, int] = (8, 8), score: float = 0.9, side: float = 2.0, gate: float | None = 0.9
+) -> StageOutput:
+    """One peak at (row, column), a box of `side` strides on every cell, and a gate's probability."""
+    scores = np.full((1, 1, 16, 16), logit(0.01), np.float32)
+    scores[0, 0, cell[0], cell[1]] = logit(score)
+    return StageOutput(
+        score=scores,
+        ltrb=np.full((1, 4, 16, 16), side / 2, np.float32),
+        statistics=np.zeros((1, 18), np.float32),
+        gate=None if gate is None else np.full((1, 1), logit(gate), np.float32),
+        carry=np.zeros((1, 1, 16, 16), np.float32),
+    )
+
+
+class FakeEngine:
+    """Answers stage k by `script(k)`; `calls` lists the stages with the side of the crop they were given."""
+
+    depths = 4
+
+    def __init__(self, script: Callable[[int], StageOutput]) -> None:
+        self.script = script
+        self.calls: list[tuple[int, int | None]] = []
+        self.template_crops: Mapping[int, np.ndarray] = {}
+
+    def template(self, crops):
+        self.template_crops = crops
+        return [np.full((1, 65, 96), k, np.float32) for k in range(1, 5)]
+
+    def stage(self, k, crop, carry, template):
+        assert template[0, 0, 0] == k
+        assert (carry is None) == (k == 1)
+        self.calls.append((k, None if crop is None else crop.shape[1]))
+        output = self.script(k)
+        return replace(output, gate=None, carry=None) if k == self.depths else output
+
+
+@pytest.fixture
+def frame() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)

@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tracker.budget import parse_budget
+from tracker.errors import BudgetError
+
+
+@pytest.mark.parametrize(
+    "text, taus",
+    [
+        pytest.param(None, (0.5, 0.5, 0.5), id="the calibrated default"),
+        pytest.param("full", (1, 1, 1), id="full"),
+        pytest.param("FULL", (1, 1, 1), id="any case"),
+        pytest.param("depth:1", (0, 0, 0), id="depth 1"),
+        pytest.param("depth:3", (1, 1, 0), id="depth 3"),
+        pytest.param("depth:4", (1, 1, 1), id="depth 4 is full"),
+    ],
+)
+def test_thresholds(manifest, text, taus):
+    assert parse_budget(text, manifest).taus() == taus
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        pytest.param("depth:5", "depths 1 to 4", id="too deep"),
+        pytest.param("depth:0", "depths 1 to 4", id="depth zero"),
+        pytest.param("0.001GMAC", "least possible", id="below depth 1"),
+        pytest.param("5ms", "not yet", id="a time"),
+        pytest.param("60fps", "not yet", id="a rate"),
+        pytest.param("60%", "not yet", id="a share"),
+        pytest.param("5ms!", "not yet", id="a deadline"),
+        pytest.param("auto", "not yet", id="auto"),
+        pytest.param("fast", "expected full, depth:K", id="nonsense"),
+        pytest.param("", "expected full, depth:K", id="empty"),
+        pytest.param("-1GMAC", "expected full, depth:K", id="negative"),
+    ],
+)
+def test_wrong_budgets_are_answered(manifest, text, reason):
+    with pytest.raises(BudgetError, match=reason):
+        parse_budget(text, manifest)
+
+
+@pytest.mark.parametrize("budget", [0.012, 0.02, 0.05, 0.07])
+def test_the_mean_of_macs_meets_the_budget(manifest, budget):
+    """Frames of random difficulty; the mean after 600 of them is within 5 % of what was asked for."""
+    rng = np.random.default_rng(0)
+    policy = parse_budget(f"{budget}GMAC", manifest)
+    cost = np.array(manifest.macs_to_depth)
+    spent = []
+    for _ in range(600):
+        gates = rng.random(3)
+        depth = next((k for k, tau in enumerate(policy.taus(), start=1) if gates[k - 1] > tau), 4)
+        policy.took(depth)
+        spent.append(cost[depth - 1])
+    assert np.mean(spent) == pytest.approx(budget * 1e9, rel=0.05)
+
+
+def test_a_generous_budget_is_full_depth(manifest):
+    assert parse_budget("1GMAC", manifest).taus() == (1.0, 1.0, 1.0)
+
+
+def test_without_a_table_a_macs_budget_still_knows_depth_one(manifest):
+    assert parse_budget("0.05GMAC", replace(manifest, table=())).taus() == (0.0, 0.0, 0.0)

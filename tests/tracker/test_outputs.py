@@ -1,0 +1,89 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from tracker.outputs import CSV_HEADER, OutputError, RowWriter, VideoWriter
+from tracker.state import LOST, TRACKED
+from tracker.tracker import Prediction
+
+GIVEN = Prediction((10.0, 20.0, 30.5, 40.0), 1.0, True, 0, 0.0, TRACKED)
+SEEN = Prediction((11.25, 20.0, 30.0, 40.0), 0.875, True, 2, 0.0042, TRACKED)
+GONE = Prediction((11.25, 20.0, 30.0, 40.0), 0.125, False, 4, 0.01, LOST)
+
+
+def written(tmp_path, kind: str) -> list[str]:
+    writer = RowWriter(tmp_path / "rows", kind)
+    for i, prediction in enumerate((GIVEN, SEEN, GONE)):
+        writer.write(i, i / 25, prediction)
+    writer.close()
+    return (tmp_path / "rows").read_text().splitlines()
+
+
+def test_csv(tmp_path):
+    assert written(tmp_path, "csv") == [
+        CSV_HEADER,
+        "0,10.000,20.000,30.500,40.000,1.0000,1,,",
+        "1,11.250,20.000,30.000,40.000,0.8750,1,2,4.200",
+        "2,,,,,0.1250,0,4,10.000",
+    ]
+
+
+def test_json_lines(tmp_path):
+    rows = [json.loads(line) for line in written(tmp_path, "json")]
+    assert rows[0]["depth"] is None and rows[0]["ms"] is None
+    assert rows[1] == {
+        "frame": 1,
+        "time_s": 0.04,
+        "box": [11.25, 20.0, 30.0, 40.0],
+        "score": 0.875,
+        "present": True,
+        "state": "TRACKED",
+        "depth": 2,
+        "ms": 4.2,
+    }
+    assert rows[2]["box"] is None and rows[2]["state"] == "LOST"
+
+
+def test_mot_counts_from_one(tmp_path):
+    assert written(tmp_path, "mot")[1] == "2,1,11.250,20.000,30.000,40.000,0.8750,-1,-1,-1"
+
+
+@pytest.mark.parametrize("kind", ["vot", "got10k"])
+def test_rows_of_the_benchmarks_are_read_back_as_boxes(tmp_path, kind):
+    written(tmp_path, kind)
+    boxes = np.loadtxt(tmp_path / "rows", delimiter=",")
+    assert boxes.tolist() == [list(GIVEN.box), list(SEEN.box), list(GONE.box)]
+
+
+def test_a_row_stands_in_the_file_at_once(tmp_path):
+    writer = RowWriter(tmp_path / "rows", "csv")
+    writer.write(0, 0.0, GIVEN)
+    assert (tmp_path / "rows").read_text().endswith("1,,\n")
+    writer.close()
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(OutputError, match="does the folder exist"):
+        RowWriter(tmp_path / "none" / "rows", "csv")
+
+
+def test_video_is_h264_and_odd_sides_lose_a_pixel(tmp_path):
+    import av
+
+    path = tmp_path / "out.mp4"
+    with VideoWriter(path, 25.0) as writer:
+        for i in range(5):
+            writer.write(np.full((49, 65, 3), 20 * i, np.uint8))
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
+        assert (stream.width, stream.height, stream.frames) == (64, 48, 5)
+    found, frame = cv2.VideoCapture(str(path)).read()
+    assert found and frame.shape == (48, 64, 3)
+
+
+def test_a_name_that_is_no_video(tmp_path):
+    with pytest.raises(OutputError, match=r"name it .mp4"):
+        VideoWriter(tmp_path / "out.xyz", 25.0)
