@@ -219,7 +219,12 @@ def _eval_folder(arguments: argparse.Namespace) -> int:
 
 def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p = verbs.add_parser("bench", parents=[common], help="milliseconds of update, side by side in one run")
-    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with index.json")
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument("--data", type=Path, metavar="DIR", help="folder with index.json: time whole updates")
+    what.add_argument(
+        "--costs", type=Path, metavar="FILE", help="time the stages alone, write models/costs.json"
+    )
+    what.add_argument("--single", type=Path, metavar="FILE", help="time a tracker.onnx beside the stages")
     p.add_argument("--sequences", default="OTB/David,UAV123/bike1,VOT2015/car1", metavar="A,B,…")
     p.add_argument("--model", default="default", metavar="NAME")
     p.add_argument("--peers-from", type=Path, metavar="FILE.py", help="module with make(name, threads)")
@@ -229,9 +234,17 @@ def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from eval.bench import bench
-    from eval.tables import bench_table
+    from eval.bench import bench, write_costs
+    from eval.forms import compare_forms
+    from eval.tables import bench_table, forms_table
 
+    if arguments.single is not None:
+        print(forms_table(compare_forms(arguments.model, arguments.single, arguments.json)))
+        return DONE
+    if arguments.costs is not None:
+        for k, seconds in enumerate(write_costs(arguments.model, arguments.costs), start=1):
+            print(f"stage {k}  {seconds * 1e3:.3f} ms")
+        return DONE
     names = arguments.sequences.split(",")
     peers = arguments.peers.split(",") if arguments.peers_from else []
     document = bench(arguments.data, names, arguments.model, arguments.peers_from, peers, arguments.json)

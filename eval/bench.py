@@ -14,11 +14,29 @@ from eval.host import describe_host
 from eval.peers import ModulePeer, load_peers
 from eval.runner import Contender, Ours
 from eval.sequences import read_frames, read_pack
-from eval.speed import time_in_turns
+from eval.speed import stage_seconds, time_in_turns
 from tracker import Tracker
+from tracker.engine import OrtEngine
 from tracker.errors import SourceError
+from tracker.manifest import load_manifest
+from tracker.zoo import find
 
 FRAMES_PER_SEQUENCE = 120
+
+
+def write_costs(model: str, path: Path) -> list[float]:
+    """Measure the stages of an artefact and write the table by which training and calibration weigh depth."""
+    folder = find(model)
+    manifest = load_manifest(folder)
+    seconds = stage_seconds(OrtEngine(folder, manifest), manifest.geometry)
+    table = {
+        "network": manifest.model["architecture"],
+        "seconds": [round(s, 7) for s in seconds],
+        "command": f"python app.py bench --model {model} --costs {path.name}",
+        "host": describe_host(),
+    }
+    path.write_text(json.dumps(table, indent=1) + "\n")
+    return seconds
 
 
 def bench(

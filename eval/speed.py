@@ -1,5 +1,6 @@
 """Milliseconds of update, side by side: the contenders take turns on the same decoded frames."""
 
+import time
 from collections.abc import Sequence as Frames
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ import numpy.typing as npt
 
 from eval.runner import Contender, run
 from eval.sequences import Sequence
+from tracker.engine import Engine
+from tracker.manifest import Geometry
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,23 @@ def time_in_turns(
 def _timing(ms: npt.NDArray[np.float64]) -> Timing:
     p25, median, p75, p95 = (float(v) for v in np.percentile(ms, (25, 50, 75, 95)))
     return Timing(float(ms.mean()), median, p25, p75, p95, len(ms))
+
+
+def stage_seconds(engine: Engine, geometry: Geometry, rounds: int = 200) -> list[float]:
+    """Median seconds of each stage with its exit and gate, one target; the stages take turns."""
+    rng = np.random.default_rng(0)
+    crops = {
+        s: rng.integers(0, 256, (1, s, s, 3), dtype=np.uint8)
+        for s in {*geometry.template_sides, *geometry.stage_sides} - {None}
+        if s is not None
+    }
+    kernels = engine.template({s: crops[s] for s in geometry.template_sides})
+    taken: list[list[float]] = [[] for _ in kernels]
+    for turn in range(rounds + 20):
+        carry = None
+        for k, side in enumerate(geometry.stage_sides, start=1):
+            begun = time.perf_counter()
+            carry = engine.stage(k, None if side is None else crops[side], carry, kernels[k - 1]).carry
+            if turn >= 20:
+                taken[k - 1].append(time.perf_counter() - begun)
+    return [float(np.median(t)) for t in taken]

@@ -32,6 +32,15 @@ def bench_table(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def forms_table(document: dict[str, Any]) -> str:
+    """One row a depth: the stages in a loop, and the single graph."""
+    lines = ["| depth | a graph a stage, ms | one graph, nested If, ms |", "|---|---|---|"]
+    for depth, forms in document["ms"].items():
+        cells = [f"{f['median']:.2f} ({f['p25']:.2f} – {f['p75']:.2f})" for f in forms.values()]
+        lines.append(f"| {depth} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def write_figure(document: dict[str, Any], path: Path) -> None:
     """Success AUC of every contender as bars; ours beside the others in another colour."""
     from matplotlib.figure import Figure

@@ -16,6 +16,7 @@ from models.cell import conv_bn
 
 EMBEDDING = 96
 TEMPLATE_CELLS = 64
+EPSILON = 1e-6  # a flat map has no kurtosis; the ONNX exporter folds away what is below 1e-8
 
 
 def separable(channels: int) -> nn.Sequential:
@@ -81,9 +82,9 @@ def statistics(score: Tensor, depth: float) -> Tensor:
     mean = flat.mean(1, keepdim=True)
     centred = flat - mean
     variance = (centred**2).mean(1, keepdim=True)
-    kurtosis = torch.log((centred**4).mean(1, keepdim=True) / (variance**2 + 1e-8) + 1.0)
-    share = flat / (flat.sum(1, keepdim=True) + 1e-6)
-    entropy = -(share * torch.log(share + 1e-9)).sum(1, keepdim=True) / math.log(h * w)
+    kurtosis = torch.log((centred**4).mean(1, keepdim=True) / (variance**2 + EPSILON) + 1.0)
+    share = flat / (flat.sum(1, keepdim=True) + EPSILON)
+    entropy = -(share * torch.log(share + EPSILON)).sum(1, keepdim=True) / math.log(h * w)
     is_peak = F.max_pool2d(p, 3, 1, 1) == p
     peaks, where = torch.topk((p * is_peak).flatten(1), 5, dim=1)
     cells = torch.arange(h * w, device=score.device)

@@ -16,16 +16,19 @@ from typing import Any
 
 import onnx
 import torch
+import yaml
 from onnx import TensorProto, compose, helper
 from torch import Tensor, nn
 
-from models.cost import macs, stage_seconds
+from models.card import card
+from models.cost import TABLE, macs, stage_seconds
 from models.engine import load_network
 from models.network import MAP_PX, SEARCH_PX, STRIDE, TEMPLATE_PX, DepthGate, pixels
 
 OPSET = 18
 FORMAT = 1
 UNCALIBRATED = 0.5
+DEFAULT_NETWORK = "depthgate-s"
 
 
 class _Template(nn.Module):
@@ -55,14 +58,17 @@ class _Stage(nn.Module):
         return outputs if result.gate is None else (*outputs, result.gate, result.carry)
 
 
-def export(
-    weights: Path, out: Path, architecture: str = "depthgate-s", training: dict[str, Any] | None = None
-) -> Path:
+def export(weights: Path, out: Path) -> Path:
     """Write the artefact folder `out` (named NAME.TAG); thresholds are 0.5 until calibrated.
 
+    The recipe and the environment beside the weights of a run go into the
+    manifest and the card; without them the network is the default one.
+
     Raises:
-        ManifestError: the weights do not fit the architecture.
+        ManifestError: no such weights, or they do not fit the recipe's network.
     """
+    training = _provenance(weights.parent)
+    architecture = training.get("recipe", {}).get("network", DEFAULT_NETWORK)
     network = load_network(weights, architecture)
     out.mkdir(parents=True, exist_ok=True)
     _write_graph(
@@ -76,8 +82,20 @@ def export(
         _write_graph(_Stage(network, k), _stage_inputs(network, k), outputs, out / f"stage_{k}.onnx")
     if weights.resolve() != (out / "weights.safetensors").resolve():
         shutil.copyfile(weights, out / "weights.safetensors")
-    _write_manifest(network, architecture, out, training or {})
+    _write_manifest(network, architecture, out, training)
     return out
+
+
+def _provenance(run: Path) -> dict[str, Any]:
+    """Recipe and environment of a run folder, or what an artefact says of itself; else nothing."""
+    if (run / "manifest.json").is_file():
+        return dict(json.loads((run / "manifest.json").read_text())["training"])
+    if not (run / "recipe.yaml").is_file():
+        return {}
+    return {
+        "recipe": yaml.safe_load((run / "recipe.yaml").read_text()),
+        "environment": json.loads((run / "environment.json").read_text()),
+    }
 
 
 def _template_inputs() -> dict[str, Tensor]:
@@ -127,7 +145,7 @@ def _dynamic(module: nn.Module, inputs: dict[str, Tensor], n: Any) -> Any:
 def _write_manifest(network: DepthGate, architecture: str, out: Path, training: dict[str, Any]) -> None:
     import onnxruntime
 
-    table = json.loads((Path(__file__).with_name("costs.json")).read_text())
+    table = json.loads(TABLE.read_text())
     tau = [UNCALIBRATED] * (network.depths - 1)
     name, _, tag = out.name.partition(".")
     manifest = {
@@ -148,7 +166,7 @@ def _write_manifest(network: DepthGate, architecture: str, out: Path, training: 
         "decode": {"window": 0.45, "penalty": 0.14, "size_rate": 0.35},
         "state": {"unsure": 0.5, "lost": 0.25},
         "thresholds": {"default": tau, "table": []},
-        "costs": {"seconds": stage_seconds(), "host": table.get("host", "")},
+        "costs": {"seconds": stage_seconds(), "host": table["host"]},
         "macs": macs(network),
         "files": {},
         "versions": {
@@ -166,12 +184,13 @@ def _write_manifest(network: DepthGate, architecture: str, out: Path, training: 
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write manifest.json with the digests of the folder's graphs and weights."""
+    """Write manifest.json with the digests of the folder's graphs and weights, and card.md."""
     files = sorted((*folder.glob("*.onnx"), folder / "weights.safetensors"))
     manifest["files"] = {
         f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.name != "tracker.onnx"
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (folder / "card.md").write_text(card(manifest))
 
 
 def single_graph(folder: Path, path: Path) -> Path:

@@ -45,5 +45,5 @@ def overlap(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     high = np.minimum(p[:, :2] + p[:, 2:], q[:, :2] + q[:, 2:])
     inter = np.clip(high - low, 0, None).prod(1)
     union = p[:, 2:].prod(1) + q[:, 2:].prod(1) - inter
-    ratio: Floats = inter / np.where(union == 0, 1.0, union)
+    ratio: Floats = np.clip(inter / np.where(union == 0, 1.0, union), 0.0, 1.0)
     return ratio
