@@ -3,7 +3,11 @@
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from tests.fakes import fake_manifest
+from tracker.manifest import Manifest
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -31,3 +35,15 @@ def clip() -> Path:
 def cyclist() -> tuple[int, int, tuple[float, float, float, float]]:
     """First and last frame of the clip's shot of the cyclist, and the box in the first."""
     return 105, 136, (378.0, 25.0, 98.0, 150.0)
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    """Of a network of four depths that does not exist, in round numbers."""
+    return fake_manifest()
+
+
+@pytest.fixture
+def frame() -> np.ndarray:
+    """240×320 pixels of noise."""
+    return np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.tracker.conftest import GEOMETRY, answer
+from tests.fakes import GEOMETRY, answer
 from tracker.crop import Window
 from tracker.decode import Decoder
 from tracker.manifest import DecodeConstants

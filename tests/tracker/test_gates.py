@@ -1,6 +1,6 @@
 import pytest
 
-from tests.tracker.conftest import answer
+from tests.fakes import answer
 from tracker.gates import stop_probability, stops
 
 

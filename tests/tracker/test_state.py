@@ -1,6 +1,6 @@
 import pytest
 
-from tests.tracker.conftest import GEOMETRY
+from tests.fakes import GEOMETRY
 from tracker.crop import context_side
 from tracker.decode import Candidate
 from tracker.manifest import DecodeConstants, StateConstants

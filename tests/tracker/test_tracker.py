@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.tracker.conftest import FakeEngine, answer
+from tests.fakes import FakeEngine, answer
 from tracker import BoxError, FrameError, ModelError, Tracker
 from tracker.state import LOST, TRACKED
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from tracker.engine import StageOutput
 from tracker.manifest import DecodeConstants, Geometry, Manifest, StateConstants, Thresholds
@@ -20,8 +19,7 @@ GEOMETRY = Geometry(
 )
 
 
-@pytest.fixture
-def manifest() -> Manifest:
+def fake_manifest() -> Manifest:
     return Manifest(
         name="fake",
         tag="test",
@@ -83,8 +81,3 @@ class FakeEngine:
         self.calls.append((k, None if crop is None else crop.shape[1]))
         output = self.script(k)
         return replace(output, gate=None, carry=None) if k == self.depths else output
-
-
-@pytest.fixture
-def frame() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)

@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+import eval.folder as folder_room
+from eval.folder import evaluate_folder
+from eval.tables import evaluation_table, write_figure
+from tests.eval.conftest import Follower
+from tracker import SourceError
+
+
+@pytest.fixture
+def followers(monkeypatch) -> dict[str, Follower]:
+    """Two peers of known error in place of OpenCV's."""
+    made = {"near": Follower(3), "far": Follower(10)}
+    monkeypatch.setattr(folder_room, "OPENCV", {name: lambda f=f: f for name, f in made.items()})
+    return made
+
+
+def test_means_leave_out_videos_that_are_shown_twice(pack, tmp_path, followers):
+    document = evaluate_folder(pack, tmp_path / "out", contenders=["near", "far"])
+    row = document["contenders"]["far"]
+    assert row["ao"] == pytest.approx((1 + 9 * 0.5) / 10, abs=1e-4)
+    assert set(row["by_sequence"]) == {"Painted/one", "Painted/two"}
+    assert [s["in_mean"] for s in document["sequences"].values()] == [True, False]
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == document
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(pack, tmp_path, followers, monkeypatch):
+    rows, calls = folder_room._rows, []
+
+    def dies_once(contender, sequence, starts):
+        calls.append(sequence.name)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return rows(contender, sequence, starts)
+
+    monkeypatch.setattr(folder_room, "_rows", dies_once)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_folder(pack, tmp_path / "out", contenders=["near"])
+    document = evaluate_folder(pack, tmp_path / "out", contenders=["near"])
+    assert calls == ["Painted/one", "Painted/two", "Painted/two"]
+    whole = evaluate_folder(pack, tmp_path / "other", contenders=["near"])
+    assert document["contenders"]["near"]["auc"] == whole["contenders"]["near"]["auc"]
+
+
+def test_three_starts_are_three_passes(pack, tmp_path, followers):
+    evaluate_folder(pack, tmp_path / "out", contenders=["near"], starts=3)
+    assert followers["near"].started == 2 * 3
+
+
+def test_ours_at_a_depth_and_the_control_of_its_shares(pack, tmp_path):
+    document = evaluate_folder(pack, tmp_path / "out", contenders=["default", "depth:1", "random depth"])
+    rows = document["contenders"]
+    assert rows["depth:1"]["share"] == [1.0, 0.0, 0.0, 0.0]
+    assert sum(rows["default"]["share"]) == pytest.approx(1, abs=1e-3)
+    assert {"cpu", "cores", "flags"} <= set(document["host"])
+    table = evaluation_table(document)
+    assert table.count("**depthgate**") == 3
+    write_figure(document, tmp_path / "out" / "figure.png")
+    assert (tmp_path / "out" / "figure.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    "contenders, reason",
+    [
+        pytest.param(["depth:9"], "depths 1 to 4", id="no such depth"),
+        pytest.param(["goturn"], "known: default", id="no such tracker"),
+        pytest.param(["random depth"], "needs 'default' beside it", id="a control without its model"),
+    ],
+)
+def test_wrong_contenders_are_named(pack, tmp_path, contenders, reason):
+    with pytest.raises(SourceError, match=reason):
+        evaluate_folder(pack, tmp_path / "out", contenders=contenders)
