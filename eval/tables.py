@@ -1,7 +1,16 @@
-"""Markdown tables and figures from the JSON that an evaluation wrote."""
+"""Markdown tables and figures from the JSON that an evaluation wrote.
 
+python -m eval.tables README.md    fills the sections <!-- table: FILE.json --> … <!-- end -->
+"""
+
+import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+SECTION = re.compile(r"(<!-- table: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
 def evaluation_table(document: dict[str, Any]) -> str:
@@ -55,3 +64,28 @@ def write_figure(document: dict[str, Any], path: Path) -> None:
     axes.set_xlim(0, 1)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
+
+
+def filled(text: str, results: Path = RESULTS) -> str:
+    """The page with every marked section written anew from its JSON under docs/results."""
+
+    def section(found: re.Match[str]) -> str:
+        document = json.loads((results / found[2]).read_text())
+        return f"{found[1]}{_table(document)}\n{found[4]}"
+
+    return SECTION.sub(section, text)
+
+
+def _table(document: dict[str, Any]) -> str:
+    """The table of whatever kind of document it is, and the host that its numbers were measured on."""
+    if "contenders" in document:
+        table = evaluation_table(document)
+    else:
+        table = bench_table(document) if "frames_per_sequence" in document else forms_table(document)
+    host = document["host"]
+    return f"{table}\n\n*{host['cpu']}, {' '.join(host['flags'])}, {document['threads']} thread*"
+
+
+if __name__ == "__main__":
+    for page in map(Path, sys.argv[1:]):
+        page.write_text(filled(page.read_text()))

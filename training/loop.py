@@ -11,7 +11,7 @@ import copy
 import json
 import math
 import os
-import platform
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +23,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from eval.host import describe_host
 from models.network import DepthGate
 from models.registry import build
 from tracker.errors import TrackerError
@@ -245,14 +246,23 @@ def _progress() -> Progress:
 
 
 def environment(recipe: Recipe, store: FrameStore, bf16: bool) -> dict[str, Any]:
-    """What a result must be read with: host, versions, precision, data."""
+    """What a result must be read with: commit, host, versions, precision, data."""
+    host = describe_host()
     return {
-        "machine": platform.processor() or platform.machine(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "commit": _commit(),
+        "cpu": host["cpu"],
+        "flags": " ".join(host["flags"]),
         "torch": torch.__version__,
-        "python": platform.python_version(),
+        "python": host["python"],
         "precision": "bf16" if bf16 else "fp32",
         "threads": recipe.threads,
         "data_digest": store.digest,
         "items": len(store.track),
     }
+
+
+def _commit() -> str:
+    """Of the checkout that this file lies in; `unknown` for an installed package."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"

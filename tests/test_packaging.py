@@ -1,0 +1,90 @@
+"""A wheel, and the wheel in an environment that has nothing else."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_dependency_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
+    needed = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    needed += [
+        d for extra in ("train", "export", "eval", "window") for d in project["optional-dependencies"][extra]
+    ]
+    names = {d.split("[")[0].split(">")[0].split("=")[0].lower().replace("_", "-") for d in needed}
+    assert names - {"depthgate"} <= pinned
+
+
+def test_the_extras_of_the_readme_exist():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {"train", "export", "eval", "window", "web", "search", "dev"} <= set(extras)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder), str(ROOT)]
+    subprocess.run(command, check=True)
+    return next(folder.glob("depthgate-*.whl"))
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_room_and_the_zoo(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    expected = {
+        "app.py",
+        "tracker/tracker.py",
+        "tracker/ui/window.py",
+        "tracker/zoo/index.json",
+        "tracker/zoo/LICENSE",
+        "tracker/zoo/depthgate-s.pack/stage_1.onnx",
+        "tracker/zoo/depthgate-s.pack/card.md",
+        "tracker/zoo/depthgate-s.pack/weights.safetensors",
+        "models/network.py",
+        "models/nas/network.py",
+        "models/costs.json",
+        "training/loop.py",
+        "training/recipes/depthgate_s.yaml",
+        "eval/folder.py",
+    }
+    assert expected <= names
+    assert not any(name.startswith("tests/") for name in names)
+
+
+@pytest.mark.slow
+def test_the_wheel_tracks_in_an_empty_environment(wheel, tmp_path):
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    install = [environment / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, "-c", str(ROOT / "constraints.txt"), str(wheel)], check=True)
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for i in range(4):
+        picture = np.full((120, 160, 3), 40, np.uint8)
+        picture[40:70, 50 + i : 80 + i] = (40, 220, 240)
+        cv2.imwrite(str(frames / f"{i}.png"), picture)
+    command = [
+        environment / "bin" / "depthgate",
+        "track",
+        "frames",
+        "--box",
+        "50,40,30,30",
+        "--csv",
+        "rows.csv",
+    ]
+    subprocess.run([*command, "--save", "out.mp4"], cwd=tmp_path, check=True)
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 5
+    code = "import importlib.util as u, tracker; print(u.find_spec('torch'), tracker.__file__)"
+    python = environment / "bin" / "python"
+    done = subprocess.run([python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("None") and str(environment) in done.stdout
