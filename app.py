@@ -202,6 +202,21 @@ def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--starts", type=int, choices=(1, 3), default=1, help="3: start boxes moved by 4 %% as well"
     )
     f.set_defaults(run=_eval_folder)
+    v = kinds.add_parser("vot", parents=[common], help="VOT by the official toolkit, over TraX")
+    v.add_argument("data", type=Path, help="folder with index.json, or of sequences")
+    v.add_argument(
+        "--stack", default="local", help="vot2016, vot2018, vot2022stb, local, or an id of the toolkit"
+    )
+    v.add_argument("--workspace", type=Path, required=True, metavar="DIR", help="an interrupted run goes on")
+    v.add_argument("--model", default="default", metavar="NAME")
+    v.add_argument("--contenders", default="default,kcf", metavar="A,B,…")
+    v.add_argument("--sequences", metavar="A,B,…", help="default: those of VOT, else all")
+    v.set_defaults(run=_eval_vot)
+    layout = kinds.add_parser("layout", parents=[common], help="lay sequences out as otb, got10k or vot")
+    layout.add_argument("kind", choices=("otb", "got10k", "vot"))
+    layout.add_argument("data", type=Path, help="folder with index.json")
+    layout.add_argument("--out", type=Path, required=True, metavar="DIR")
+    layout.set_defaults(run=_eval_layout)
 
 
 def _eval_folder(arguments: argparse.Namespace) -> int:
@@ -214,6 +229,33 @@ def _eval_folder(arguments: argparse.Namespace) -> int:
     (arguments.out / "evaluation.md").write_text(table + "\n")
     write_figure(document, arguments.out / "evaluation.png")
     print(table)
+    return DONE
+
+
+def _eval_vot(arguments: argparse.Namespace) -> int:
+    from eval.sequences import chosen, read_pack
+    from eval.tables import vot_table
+    from eval.vot import evaluate_vot
+
+    sequences = chosen(read_pack(arguments.data), arguments.sequences, "VOT")
+    names = arguments.contenders.split(",")
+    document = evaluate_vot(sequences, arguments.stack, arguments.workspace, names, arguments.model)
+    print(vot_table(document))
+    return DONE
+
+
+def _eval_layout(arguments: argparse.Namespace) -> int:
+    from eval import layouts
+    from eval.sequences import chosen, read_pack
+
+    sequences = read_pack(arguments.data)
+    if arguments.kind == "vot":
+        written = [a.name for a in layouts.write_vot(chosen(sequences, None, "VOT"), arguments.out)]
+    elif arguments.kind == "otb":
+        written = layouts.write_otb(sequences, arguments.out)
+    else:
+        written = layouts.write_got10k(sequences, arguments.out)
+    print(f"{len(written)} sequences in {arguments.out}")
     return DONE
 
 

@@ -9,23 +9,23 @@ evaluation goes on where it stopped; a changed model or start is run anew.
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from eval.contenders import DEFAULT, RANDOM, known_contenders, make_contender
 from eval.controls import RandomDepth
 from eval.host import describe_host
 from eval.metrics import Accuracy
 from eval.peers import OPENCV
-from eval.runner import START_SHIFTS, Contender, Ours, run
+from eval.runner import START_SHIFTS, Contender, run
 from eval.sequences import Sequence, read_frames, read_pack
 from tracker import Tracker
 from tracker.errors import SourceError
 
-RANDOM = "random depth"
-DEFAULT = "default"
 CARRIES = 0.05  # a depth carries a sequence's load when at least this share of its frames stop there
 
 
@@ -58,8 +58,12 @@ def evaluate_folder(
     """
     sequences = read_pack(folder)
     tracker = Tracker.load(model, threads=threads)
-    names = contenders or default_contenders(tracker)
-    makers = {name: _maker(name, tracker) for name in names if name != RANDOM}
+    names = contenders or known_contenders(tracker)
+    makers: dict[str, Callable[[], Contender]] = {}
+    for name in names:
+        if name != RANDOM:
+            make_contender(name, tracker)
+            makers[name] = partial(make_contender, name, tracker)
     digest = _digest(tracker)
     rows: dict[str, dict[str, list[Row]]] = {}
     with _progress() as bar:
@@ -68,7 +72,7 @@ def evaluate_folder(
         for name in order:
             if name == RANDOM:
                 shares = _shares_of(rows, sequences, DEFAULT)
-                makers[name] = lambda shares=shares: RandomDepth(tracker, shares)
+                makers[name] = partial(RandomDepth, tracker, shares)
             key = {"starts": starts, "model": digest if name not in OPENCV else ""}
             if name == RANDOM:
                 key["shares"] = [round(s, 4) for s in shares]
@@ -100,24 +104,6 @@ def evaluate_folder(
     out.mkdir(parents=True, exist_ok=True)
     (out / "evaluation.json").write_text(json.dumps(document, indent=1) + "\n")
     return document
-
-
-def default_contenders(tracker: Tracker) -> list[str]:
-    """Ours at every depth and budget, the control, and OpenCV's."""
-    depths = [f"depth:{k}" for k in range(1, tracker.depths)]
-    return [DEFAULT, "full", *depths, RANDOM, *OPENCV]
-
-
-def _maker(name: str, tracker: Tracker) -> Callable[[], Contender]:
-    if name in OPENCV:
-        return OPENCV[name]
-    budget = None if name == DEFAULT else name
-    try:
-        tracker.budget = budget
-    except Exception as error:
-        known = ", ".join(default_contenders(tracker))
-        raise SourceError(f"contender: got {name!r} ({error}); known: {known}, or any budget") from error
-    return lambda: Ours(tracker, budget)
 
 
 def _rows(contender: Contender, sequence: Sequence, starts: int) -> list[Row]:

@@ -1,6 +1,7 @@
 """Annotated sequences: a video, and the box of its target in every frame."""
 
 import csv
+import difflib
 import json
 import math
 from collections.abc import Iterator
@@ -87,6 +88,23 @@ def read_pack(folder: Path) -> list[Sequence]:
                 )
             )
     return sequences
+
+
+def chosen(sequences: list[Sequence], names: str | None, dataset: str) -> list[Sequence]:
+    """Those named (`A,B`), else those of the data sets whose name starts with `dataset`, else all.
+
+    Raises:
+        SourceError: a name that is not there; the nearest is suggested.
+    """
+    if names is None:
+        return [s for s in sequences if s.dataset.startswith(dataset)] or sequences
+    by_name = {s.name: s for s in sequences}
+    for name in names.split(","):
+        if name not in by_name:
+            near = difflib.get_close_matches(name, by_name, 1, cutoff=0.3)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise SourceError(f"sequences: got {name!r}, which is not among the {len(by_name)} there{hint}")
+    return [by_name[name] for name in names.split(",")]
 
 
 def read_frames(video: Path) -> Iterator[npt.NDArray[np.uint8]]:

@@ -50,6 +50,23 @@ def forms_table(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def vot_table(document: dict[str, Any]) -> str:
+    """One row a contender and experiment. R counts failures a run (reset) or frames before one (anchors)."""
+    lines = ["| tracker | experiment | EAO | A | R |", "|---|---|---|---|---|"]
+    notes = []
+    for name, experiments in document["contenders"].items():
+        for experiment, row in experiments.items():
+            cells = [_figure(row.get(key)) for key in ("eao", "accuracy", "robustness")]
+            lines.append(f"| {name} | {experiment} ({row['kind']}) | {' | '.join(cells)} |")
+            if "why" in row:
+                notes.append(f"{name}, {experiment}: no EAO, {row['why']}")
+    return "\n".join([*lines, *(["", *notes] if notes else [])])
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
 def write_figure(document: dict[str, Any], path: Path) -> None:
     """Success AUC of every contender as bars; ours beside the others in another colour."""
     from matplotlib.figure import Figure
@@ -78,6 +95,8 @@ def filled(text: str, results: Path = RESULTS) -> str:
 
 def _table(document: dict[str, Any]) -> str:
     """The table of whatever kind of document it is, and the host that its numbers were measured on."""
+    if "stack" in document:
+        return vot_table(document)
     if "contenders" in document:
         table = evaluation_table(document)
     else:

@@ -3,7 +3,7 @@
     python app.py calibrate tracker/zoo/depthgate-s.pack --data ../shared/data/video/val
 
 1. At full depth, one constant after another takes the value with the best
-   accuracy (window, penalty, size_rate, then the score below which a target is lost).
+   accuracy; the score below which a target is lost is the highest that costs none.
 2. At full depth, the gates' probabilities of every frame are written down.
 3. Shares of frames per depth q_k ∝ r^k are turned into thresholds by their
    quantiles (Huang et al. 2018, MSDNet, section 4.1), one row a ratio r.
@@ -14,7 +14,7 @@ Accuracy is success AUC, three starts a track, averaged by source video.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,14 @@ from tracker.manifest import DecodeConstants, Manifest, StateConstants, load_man
 
 RATIOS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0)
 DECODING = {
-    "window": (0.15, 0.25, 0.35, 0.45),
-    "penalty": (0.02, 0.06, 0.14, 0.25),
-    "size_rate": (0.2, 0.35, 0.5, 0.7),
+    "size_rate": (0.35, 0.5, 0.7, 0.85, 1.0),
+    "window": (0.25, 0.35, 0.45, 0.55),
+    "penalty": (0.0, 0.02, 0.06, 0.14),
 }
-LOST = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
+LOST = (0.1, 0.15, 0.2, 0.3)
 UNSURE_QUANTILE = 0.05
 TOLERANCE = 0.005
+LOST_TOLERANCE = 0.002
 
 Floats = npt.NDArray[np.float64]
 
@@ -162,23 +163,29 @@ def cheapest_within(table: list[Row], accuracy: float, seconds: tuple[float, ...
 
 
 def _tune(val: _Val, manifest: Manifest) -> Manifest:
-    """Coordinate search at full depth; a value is changed only for a better accuracy."""
-    best = _mean(val.passes(manifest, "decoding as exported"))
-    val.say(f"decoding as exported: AUC {best:.4f}")
+    """Coordinate search at full depth; a constant of decoding is changed only for a better accuracy."""
 
-    def trials() -> Iterator[tuple[str, Manifest]]:
-        for key, values in DECODING.items():
-            for value in set(values) - {getattr(manifest.decode, key)}:
-                decode = DecodeConstants(**{**asdict(manifest.decode), key: value})
-                yield f"{key} {value}", replace(manifest, decode=decode)
-        for value in LOST:
-            yield f"lost {value}", replace(manifest, state=StateConstants(value, value))
+    def measured(trial: Manifest, text: str) -> float:
+        accuracy = _mean(val.passes(trial, text))
+        val.say(f"{text}: AUC {accuracy:.4f}")
+        return accuracy
 
-    for text, trial in trials():
-        got = _mean(val.passes(trial, text))
-        val.say(f"{text}: AUC {got:.4f}")
-        if got > best:
-            best, manifest = got, trial
+    manifest = replace(manifest, state=StateConstants(0.0, 0.0))
+    best = measured(manifest, "decoding as exported")
+    for key, values in DECODING.items():
+        exported = manifest
+        for value in values:
+            if value == getattr(exported.decode, key):
+                continue
+            trial = replace(manifest, decode=DecodeConstants(**{**asdict(manifest.decode), key: value}))
+            accuracy = measured(trial, f"{key} {value}")
+            if accuracy > best:
+                best, manifest = accuracy, trial
+    for value in LOST:
+        trial = replace(manifest, state=StateConstants(value, value))
+        if measured(trial, f"lost {value}") < best - LOST_TOLERANCE:
+            break
+        manifest = trial
     return manifest
 
 

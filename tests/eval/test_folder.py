@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+import eval.contenders as contenders_room
 import eval.folder as folder_room
 from eval.folder import evaluate_folder
 from eval.tables import evaluation_table, write_figure
@@ -13,7 +14,8 @@ from tracker import SourceError
 def followers(monkeypatch) -> dict[str, Follower]:
     """Two peers of known error in place of OpenCV's."""
     made = {"near": Follower(3), "far": Follower(10)}
-    monkeypatch.setattr(folder_room, "OPENCV", {name: lambda f=f: f for name, f in made.items()})
+    for room in (folder_room, contenders_room):
+        monkeypatch.setattr(room, "OPENCV", {name: lambda f=f: f for name, f in made.items()})
     return made
 
 
