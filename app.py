@@ -189,8 +189,8 @@ def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "eval", parents=[common], help="accuracy on annotated sequences, beside other trackers"
     )
     kinds = p.add_subparsers(title="what", metavar="WHAT", required=True, parser_class=_Parser)
-    f = kinds.add_parser("folder", parents=[common], help="a folder with index.json")
-    f.add_argument("folder", type=Path)
+    f = kinds.add_parser("folder", parents=[common], help="a folder of sequences")
+    f.add_argument("folder", type=Path, help="with index.json, GOT-10k's list.txt, or NAME/groundtruth.txt")
     f.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="results; an interrupted run goes on"
     )
@@ -201,7 +201,28 @@ def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     f.add_argument(
         "--starts", type=int, choices=(1, 3), default=1, help="3: start boxes moved by 4 %% as well"
     )
+    f.add_argument(
+        "--jobs", type=_positive, default=1, help="sequences side by side; more than 1 takes no milliseconds"
+    )
     f.set_defaults(run=_eval_folder)
+    for kind, text in (
+        ("otb", "OTB by the got10k package: success, precision, normalised precision"),
+        ("got10k", "GOT-10k by its own package: AO, SR; a zip for the server's test"),
+        ("uav123", "UAV123"),
+        ("nfs", "Need for Speed"),
+        ("dtb70", "DTB70"),
+        ("lasot", "LaSOT, test split"),
+    ):
+        b = kinds.add_parser(kind, parents=[common], help=text)
+        b.add_argument("data", type=Path, help="root folder of the data set")
+        b.add_argument("--out", type=Path, required=True, metavar="DIR", help="an interrupted run goes on")
+        b.add_argument("--model", default="default", metavar="NAME")
+        b.add_argument("--contenders", default="default,full", metavar="A,B,…")
+        if kind == "otb":
+            b.add_argument("--version", choices=("otb50", "otb100", "otb2013"), default="otb100")
+        if kind == "got10k":
+            b.add_argument("--subset", choices=("val", "test"), default="val")
+        b.set_defaults(run=_eval_toolkit, kind=kind)
     v = kinds.add_parser("vot", parents=[common], help="VOT by the official toolkit, over TraX")
     v.add_argument("data", type=Path, help="folder with index.json, or of sequences")
     v.add_argument(
@@ -224,7 +245,9 @@ def _eval_folder(arguments: argparse.Namespace) -> int:
     from eval.tables import evaluation_table, write_figure
 
     names = arguments.contenders.split(",") if arguments.contenders else None
-    document = evaluate_folder(arguments.folder, arguments.out, arguments.model, names, arguments.starts)
+    document = evaluate_folder(
+        arguments.folder, arguments.out, arguments.model, names, arguments.starts, arguments.jobs
+    )
     table = evaluation_table(document)
     (arguments.out / "evaluation.md").write_text(table + "\n")
     write_figure(document, arguments.out / "evaluation.png")
@@ -232,12 +255,30 @@ def _eval_folder(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _eval_toolkit(arguments: argparse.Namespace) -> int:
+    from eval import toolkits
+    from eval.contenders import make_contender
+    from eval.tables import toolkit_table
+    from tracker import Tracker
+
+    tracker = Tracker.load(arguments.model)
+    contenders = {name: make_contender(name, tracker) for name in arguments.contenders.split(",")}
+    if arguments.kind == "otb":
+        document = toolkits.evaluate_otb(arguments.data, arguments.out, contenders, arguments.version)
+    elif arguments.kind == "got10k":
+        document = toolkits.evaluate_got10k(arguments.data, arguments.out, contenders, arguments.subset)
+    else:
+        document = toolkits.evaluate_ope(arguments.kind, arguments.data, arguments.out, contenders)
+    print(toolkit_table(document))
+    return DONE
+
+
 def _eval_vot(arguments: argparse.Namespace) -> int:
-    from eval.sequences import chosen, read_pack
+    from eval.sequences import chosen, read_sequences
     from eval.tables import vot_table
     from eval.vot import evaluate_vot
 
-    sequences = chosen(read_pack(arguments.data), arguments.sequences, "VOT")
+    sequences = chosen(read_sequences(arguments.data), arguments.sequences, "VOT")
     names = arguments.contenders.split(",")
     document = evaluate_vot(sequences, arguments.stack, arguments.workspace, names, arguments.model)
     print(vot_table(document))
@@ -246,9 +287,9 @@ def _eval_vot(arguments: argparse.Namespace) -> int:
 
 def _eval_layout(arguments: argparse.Namespace) -> int:
     from eval import layouts
-    from eval.sequences import chosen, read_pack
+    from eval.sequences import chosen, read_sequences
 
-    sequences = read_pack(arguments.data)
+    sequences = read_sequences(arguments.data)
     if arguments.kind == "vot":
         written = [a.name for a in layouts.write_vot(chosen(sequences, None, "VOT"), arguments.out)]
     elif arguments.kind == "otb":

@@ -4,16 +4,19 @@
 
 Boxes are kept per contender and sequence under OUT/runs, so an interrupted
 evaluation goes on where it stopped; a changed model or start is run anew.
+Sequences run side by side through joblib (`jobs`), on a cluster by its
+backends; milliseconds are only taken one after the other, with one job.
 """
 
+import functools
+import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from eval.contenders import DEFAULT, RANDOM, known_contenders, make_contender
@@ -21,8 +24,8 @@ from eval.controls import RandomDepth
 from eval.host import describe_host
 from eval.metrics import Accuracy
 from eval.peers import OPENCV
-from eval.runner import START_SHIFTS, Contender, run
-from eval.sequences import Sequence, read_frames, read_pack
+from eval.runner import START_SHIFTS, run
+from eval.sequences import Sequence, read_frames, read_sequences
 from tracker import Tracker
 from tracker.errors import SourceError
 
@@ -31,11 +34,29 @@ CARRIES = 0.05  # a depth carries a sequence's load when at least this share of 
 
 @dataclass(frozen=True)
 class Row:
-    """One contender on one sequence: accuracy, share of frames per depth, mean milliseconds of update."""
+    """One contender on one sequence from one start.
+
+    share: of frames per depth; ms: mean of update, None when others ran
+    beside it; first: frame of the start; boxes: xywh from there on.
+    """
 
     accuracy: Accuracy
     share: list[float]
-    ms: float
+    ms: float | None
+    first: int
+    boxes: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to run one contender on one sequence."""
+
+    name: str
+    model: str
+    shares: tuple[float, ...]
+    sequence: Sequence
+    starts: int
+    timed: bool
 
 
 def evaluate_folder(
@@ -44,57 +65,52 @@ def evaluate_folder(
     model: str = "default",
     contenders: list[str] | None = None,
     starts: int = 1,
-    threads: int = 1,
+    jobs: int = 1,
 ) -> dict[str, Any]:
-    """Run the contenders on a folder with index.json and write OUT/evaluation.json.
+    """Run the contenders on a folder of sequences and write OUT/evaluation.json.
 
     Args:
         contenders: budgets of ours (`default`, `full`, `depth:1`, …), `random depth`, OpenCV peers by name;
             None: all of them.
         starts: 1, or 3: also from start boxes moved by 4 %.
+        jobs: sequences side by side; boxes are the same as with 1, milliseconds are then left out.
 
     Returns the document that was written. Raises SourceError for an unknown
     contender or an unreadable folder.
     """
-    sequences = read_pack(folder)
-    tracker = Tracker.load(model, threads=threads)
+    sequences = read_sequences(folder)
+    tracker = Tracker.load(model)
     names = contenders or known_contenders(tracker)
-    makers: dict[str, Callable[[], Contender]] = {}
     for name in names:
         if name != RANDOM:
             make_contender(name, tracker)
-            makers[name] = partial(make_contender, name, tracker)
+    if RANDOM in names and DEFAULT not in names:
+        raise SourceError(f"contender: {RANDOM!r} needs {DEFAULT!r} beside it, whose shares it draws from")
     digest = _digest(tracker)
     rows: dict[str, dict[str, list[Row]]] = {}
     with _progress() as bar:
-        task = bar.add_task("", total=len(names) * len(sequences) * starts)
-        order = [name for name in names if name != RANDOM] + [name for name in names if name == RANDOM]
-        for name in order:
-            if name == RANDOM:
-                shares = _shares_of(rows, sequences, DEFAULT)
-                makers[name] = partial(RandomDepth, tracker, shares)
-            key = {"starts": starts, "model": digest if name not in OPENCV else ""}
-            if name == RANDOM:
+        task = bar.add_task("", total=len(names) * len(sequences))
+        for name in sorted(names, key=lambda name: name == RANDOM):
+            bar.update(task, description=name)
+            shares = tuple(_mean_shares(rows[DEFAULT], sequences)) if name == RANDOM else ()
+            key = {"starts": starts, "model": "" if name in OPENCV else digest}
+            if shares:
                 key["shares"] = [round(s, 4) for s in shares]
+            todo = [Job(name, model, shares, s, starts, jobs == 1) for s in sequences]
             rows[name] = {}
-            for sequence in sequences:
-                bar.update(task, description=f"{name} · {sequence.name}")
-                part = (
-                    out
-                    / "runs"
-                    / name.replace(":", "-").replace(" ", "-")
-                    / f"{sequence.name.replace('/', '__')}.json"
-                )
-                rows[name][sequence.name] = _cached(
-                    part, key, lambda s=sequence, n=name: _rows(makers[n](), s, starts)
-                )
-                bar.advance(task, starts)
+            parts = [out / "runs" / _file(name) / f"{_file(s.name)}.json" for s in sequences]
+            done = Parallel(n_jobs=jobs, return_as="generator")(
+                delayed(_kept_or_run)(job, part, key) for job, part in zip(todo, parts, strict=True)
+            )
+            for sequence, result in zip(sequences, done, strict=True):
+                rows[name][sequence.name] = result
+                bar.advance(task)
     document = {
         "folder": folder.name,
         "model": f"{tracker.manifest.name}.{tracker.manifest.tag}",
         "model_digest": digest,
         "starts": starts,
-        "threads": threads,
+        "threads": 1,
         "host": describe_host(),
         "sequences": {
             s.name: {"frames": len(s.boxes), "in_mean": s.same_frames_as is None} for s in sequences
@@ -106,43 +122,94 @@ def evaluate_folder(
     return document
 
 
-def _rows(contender: Contender, sequence: Sequence, starts: int) -> list[Row]:
-    frames = list(read_frames(sequence.video))
-    out = []
-    for shift in START_SHIFTS[:starts]:
-        done = run(contender, frames, sequence, shift)
-        counts = np.bincount(done.depths[1:], minlength=1)[1:]
-        share = (counts / max(1, counts.sum())).tolist()
-        out.append(Row(done.accuracy(sequence), share, float(done.seconds.mean() * 1e3)))
-    return out
+def read_rows(out: Path, name: str, sequence: str) -> list[Row]:
+    """The kept rows of one contender on one sequence, one a start.
+
+    Raises:
+        SourceError: it was not run, or its file is damaged.
+    """
+    path = out / "runs" / _file(name) / f"{_file(sequence)}.json"
+    rows = _read(path)
+    if rows is None:
+        raise SourceError(f"eval: {path} is missing or damaged; run eval folder again, it makes it anew")
+    return rows[1]
 
 
-def _cached(path: Path, key: dict[str, Any], compute: Callable[[], list[Row]]) -> list[Row]:
-    if path.is_file():
-        kept = json.loads(path.read_text())
-        if kept["key"] == key:
-            return [Row(Accuracy(**row["accuracy"]), row["share"], row["ms"]) for row in kept["rows"]]
-    rows = compute()
+def _file(name: str) -> str:
+    return name.replace("/", "__").replace(":", "-").replace(" ", "-")
+
+
+def _kept_or_run(job: Job, path: Path, key: dict[str, Any]) -> list[Row]:
+    """The kept rows when they were made by the same model from the same starts, else new ones."""
+    kept = _read(path)
+    if kept is not None and kept[0] == key and (not job.timed or kept[1][0].ms is not None):
+        return kept[1]
+    rows = _rows(job)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"key": key, "rows": [asdict(row) for row in rows]}))
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({"key": key, "rows": [asdict(row) for row in rows]}))
+    part.replace(path)
     return rows
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[Row]] | None:
+    """Key and rows of a kept file; None when there is none or it cannot be read whole."""
+    try:
+        kept = json.loads(path.read_text())
+        return kept["key"], [Row(**{**row, "accuracy": Accuracy(**row["accuracy"])}) for row in kept["rows"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _rows(job: Job) -> list[Row]:
+    tracker = _tracker(job.model)
+    contender = RandomDepth(tracker, job.shares) if job.name == RANDOM else make_contender(job.name, tracker)
+    frames = list(read_frames(job.sequence.video))
+    rows = []
+    for shift in START_SHIFTS[: job.starts]:
+        try:
+            done = run(contender, frames, job.sequence, shift)
+        except ValueError as error:
+            raise SourceError(f"eval: {error}") from error
+        counts = np.bincount(done.depths[1:], minlength=1)[1:]
+        rows.append(
+            Row(
+                accuracy=done.accuracy(job.sequence),
+                share=(counts / max(1, counts.sum())).tolist(),
+                ms=float(done.seconds.mean() * 1e3) if job.timed else None,
+                first=done.first,
+                boxes=done.boxes.round(3).tolist(),
+            )
+        )
+    return rows
+
+
+@functools.lru_cache(1)
+def _tracker(model: str) -> Tracker:
+    return Tracker.load(model)
 
 
 def _padded(share: list[float], depths: int) -> list[float]:
     return [*share, *([0.0] * (depths - len(share)))]
 
 
+def _counted(sequences: list[Sequence]) -> list[str]:
+    """Those in the mean: a video that is there twice under two names counts once."""
+    return [s.name for s in sequences if s.same_frames_as is None]
+
+
 def _summary(rows: dict[str, list[Row]], sequences: list[Sequence], depths: int) -> dict[str, Any]:
     """Means over the sequences that count; every start of a sequence weighs the same."""
-    counted = [s.name for s in sequences if s.same_frames_as is None]
+    counted = _counted(sequences)
 
     def mean(field: str) -> float:
         return float(np.mean([np.mean([getattr(r.accuracy, field) for r in rows[name]]) for name in counted]))
 
-    frames = np.array([rows[name][0].accuracy.frames for name in counted])
-    ms = np.array([np.mean([r.ms for r in rows[name]]) for name in counted])
     summary: dict[str, Any] = {field: round(mean(field), 4) for field in ("auc", "ao", "sr50", "p20")}
-    summary["ms_in_this_run"] = round(float((ms * frames).sum() / frames.sum()), 3)
+    timed = [(r.ms, r.accuracy.frames) for name in counted for r in rows[name] if r.ms is not None]
+    if timed:
+        ms, frames = np.array(timed).T
+        summary["ms_in_this_run"] = round(float((ms * frames).sum() / frames.sum()), 3)
     shares = {name: _padded(rows[name][0].share, depths) for name in counted}
     if any(rows[name][0].share for name in counted):
         summary["share"] = [round(float(s), 4) for s in np.mean(list(shares.values()), 0)]
@@ -160,19 +227,16 @@ def _summary(rows: dict[str, list[Row]], sequences: list[Sequence], depths: int)
     return summary
 
 
-def _shares_of(rows: dict[str, dict[str, list[Row]]], sequences: list[Sequence], name: str) -> list[float]:
-    if name not in rows:
-        raise SourceError(f"contender: {RANDOM!r} needs {name!r} beside it, whose shares it draws from")
-    counted = [rows[name][s.name][0].share for s in sequences if s.same_frames_as is None]
+def _mean_shares(rows: dict[str, list[Row]], sequences: list[Sequence]) -> list[float]:
+    counted = [rows[name][0].share for name in _counted(sequences)]
     depths = max(len(share) for share in counted)
     return [float(v) for v in np.mean([_padded(share, depths) for share in counted], 0)]
 
 
 def _digest(tracker: Tracker) -> str:
     """Of everything that decides a box: graphs, decoding, thresholds."""
-    import hashlib
-
-    raw = {k: tracker.manifest.raw[k] for k in ("files", "decode", "state", "thresholds", "geometry")}
+    raw = {k: tracker.manifest.raw[k] for k in ("files", "decode", "state", "geometry")}
+    raw["default"] = tracker.manifest.raw["thresholds"]["default"]
     return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()[:16]
 
 

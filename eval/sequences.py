@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracker.errors import SourceError
+from tracker.frames import PictureFolder
 
 Boxes = npt.NDArray[np.float64]
 
@@ -90,6 +91,47 @@ def read_pack(folder: Path) -> list[Sequence]:
     return sequences
 
 
+def read_sequences(folder: Path) -> list[Sequence]:
+    """Sequences of a pack (index.json), of GOT-10k's layout (list.txt), or of NAME/ folders.
+
+    A NAME folder holds NAME.mp4 or pictures (also under img/ or color/), and
+    groundtruth.txt or groundtruth_rect.txt.
+
+    Raises:
+        SourceError: none of these, or an annotation that cannot be read.
+    """
+    folder = Path(folder)
+    if (folder / "index.json").is_file():
+        return read_pack(folder)
+    if (folder / "val" / "list.txt").is_file():
+        return read_sequences(folder / "val")
+    listed = folder / "list.txt"
+    names = listed.read_text().split() if listed.is_file() else sorted(p.parent.name for p in _truths(folder))
+    if not names:
+        raise SourceError(
+            f"eval: {folder} has neither index.json, nor list.txt, nor NAME/groundtruth.txt folders"
+        )
+    return [_from_folder(folder / name) for name in names]
+
+
+def _truths(folder: Path) -> list[Path]:
+    return [*folder.glob("*/groundtruth.txt"), *folder.glob("*/groundtruth_rect.txt")]
+
+
+def _from_folder(folder: Path) -> Sequence:
+    truth = next((t for t in _truths(folder.parent) if t.parent == folder), None)
+    if truth is None:
+        raise SourceError(f"eval: {folder} has no groundtruth.txt")
+    clip = folder / f"{folder.name}.mp4"
+    places = [clip, folder / "img", folder / "color", folder]
+    video = next(p for p in places if p.exists())
+    boxes = read_boxes(truth)
+    absent = folder / "absence.label"
+    if absent.is_file():
+        boxes[np.loadtxt(absent).astype(bool)] = np.nan
+    return Sequence(folder.name, folder.parent.name, video, boxes, None, folder.name, {})
+
+
 def chosen(sequences: list[Sequence], names: str | None, dataset: str) -> list[Sequence]:
     """Those named (`A,B`), else those of the data sets whose name starts with `dataset`, else all.
 
@@ -108,11 +150,14 @@ def chosen(sequences: list[Sequence], names: str | None, dataset: str) -> list[S
 
 
 def read_frames(video: Path) -> Iterator[npt.NDArray[np.uint8]]:
-    """Decode a video in order, BGR uint8 H×W×3.
+    """Decode a video, or read a folder of pictures, in order, BGR uint8 H×W×3.
 
     Raises:
         SourceError: it cannot be opened.
     """
+    if video.is_dir():
+        yield from PictureFolder(video)
+        return
     capture = cv2.VideoCapture(str(video))
     try:
         if not capture.isOpened():

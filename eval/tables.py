@@ -63,6 +63,17 @@ def vot_table(document: dict[str, Any]) -> str:
     return "\n".join([*lines, *(["", *notes] if notes else [])])
 
 
+def toolkit_table(document: dict[str, Any]) -> str:
+    """One row a contender with the benchmark's own measures."""
+    rows = document["rows"]
+    keys = [key for key in next(iter(rows.values())) if key != "by_sequence"]
+    lines = [f"| {document['benchmark']} | {' | '.join(keys)} |", "|---" * (len(keys) + 1) + "|"]
+    for name, row in rows.items():
+        cells = [row[k] if isinstance(row[k], str) else _figure(row[k]) for k in keys]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
@@ -97,6 +108,8 @@ def _table(document: dict[str, Any]) -> str:
     """The table of whatever kind of document it is, and the host that its numbers were measured on."""
     if "stack" in document:
         return vot_table(document)
+    if "rows" in document:
+        return toolkit_table(document)
     if "contenders" in document:
         table = evaluation_table(document)
     else:

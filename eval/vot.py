@@ -123,7 +123,7 @@ def write_workspace(
 
 
 def local_stack(shortest: int) -> dict[str, Any]:
-    """Reset, real-time, anchors, no correction; the EAO's interval fits clips of `shortest` frames and more."""
+    """Reset, real-time, anchors, no correction; the EAO interval fits clips of `shortest` frames."""
     low, high = max(2, shortest // 5), max(4, shortest * 3 // 5)
     interval = {"low": low, "high": high}
     reset = [

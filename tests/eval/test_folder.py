@@ -4,7 +4,7 @@ import pytest
 
 import eval.contenders as contenders_room
 import eval.folder as folder_room
-from eval.folder import evaluate_folder
+from eval.folder import evaluate_folder, read_rows
 from eval.tables import evaluation_table, write_figure
 from tests.eval.conftest import Follower
 from tracker import SourceError
@@ -31,11 +31,11 @@ def test_means_leave_out_videos_that_are_shown_twice(pack, tmp_path, followers):
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(pack, tmp_path, followers, monkeypatch):
     rows, calls = folder_room._rows, []
 
-    def dies_once(contender, sequence, starts):
-        calls.append(sequence.name)
+    def dies_once(job):
+        calls.append(job.sequence.name)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return rows(contender, sequence, starts)
+        return rows(job)
 
     monkeypatch.setattr(folder_room, "_rows", dies_once)
     with pytest.raises(KeyboardInterrupt):
@@ -44,6 +44,33 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(pack, tmp_path, foll
     assert calls == ["Painted/one", "Painted/two", "Painted/two"]
     whole = evaluate_folder(pack, tmp_path / "other", contenders=["near"])
     assert document["contenders"]["near"]["auc"] == whole["contenders"]["near"]["auc"]
+
+
+def test_a_damaged_run_is_made_anew(pack, tmp_path, followers):
+    evaluate_folder(pack, tmp_path / "out", contenders=["near"])
+    kept = tmp_path / "out" / "runs" / "near" / "Painted__one.json"
+    kept.write_text(kept.read_text()[:40])
+    evaluate_folder(pack, tmp_path / "out", contenders=["near"])
+    assert followers["near"].started == 3
+    assert len(read_rows(tmp_path / "out", "near", "Painted/one")[0].boxes) == 11
+
+
+def test_two_at_a_time_give_the_boxes_of_one_at_a_time_and_no_times(pack, tmp_path):
+    serial = evaluate_folder(pack, tmp_path / "a", contenders=["depth:2", "kcf"])
+    both = evaluate_folder(pack, tmp_path / "b", contenders=["depth:2", "kcf"], jobs=2)
+    for name in ("depth:2", "kcf"):
+        assert serial["contenders"][name].pop("ms_in_this_run") > 0
+        assert serial["contenders"][name] == both["contenders"][name]
+        for sequence in ("Painted/one", "Painted/two"):
+            one, two = (read_rows(tmp_path / f, name, sequence)[0] for f in "ab")
+            assert one.boxes == two.boxes and two.ms is None
+
+
+def test_a_video_that_is_too_short_is_named(pack, tmp_path):
+    csv = pack / "one.csv"
+    csv.write_text(csv.read_text() + "1,2,3,4\n")
+    with pytest.raises(SourceError, match="Painted/one: 12 frames for 13 boxes"):
+        evaluate_folder(pack, tmp_path / "out", contenders=["static"])
 
 
 def test_three_starts_are_three_passes(pack, tmp_path, followers):
