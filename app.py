@@ -223,6 +223,17 @@ def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         if kind == "got10k":
             b.add_argument("--subset", choices=("val", "test"), default="val")
         b.set_defaults(run=_eval_toolkit, kind=kind)
+    w = kinds.add_parser("sweep", parents=[common], help="accuracy against ms and MACs over budgets")
+    w.add_argument("folder", type=Path)
+    w.add_argument("--out", type=Path, required=True, metavar="DIR", help="an interrupted sweep goes on")
+    w.add_argument("--model", default="default", metavar="NAME")
+    w.set_defaults(run=_eval_sweep)
+    r = kinds.add_parser("report", parents=[common], help="one HTML page of a finished eval folder")
+    r.add_argument("out", type=Path, help="where eval folder wrote")
+    r.add_argument("folder", type=Path, help="the folder of sequences that it ran on")
+    r.add_argument("--contender", default="default", metavar="NAME", help="whose failures come first")
+    r.add_argument("--beside", default="csrt", metavar="NAME", help="drawn beside it")
+    r.set_defaults(run=_eval_report)
     v = kinds.add_parser("vot", parents=[common], help="VOT by the official toolkit, over TraX")
     v.add_argument("data", type=Path, help="folder with index.json, or of sequences")
     v.add_argument(
@@ -252,6 +263,21 @@ def _eval_folder(arguments: argparse.Namespace) -> int:
     (arguments.out / "evaluation.md").write_text(table + "\n")
     write_figure(document, arguments.out / "evaluation.png")
     print(table)
+    return DONE
+
+
+def _eval_sweep(arguments: argparse.Namespace) -> int:
+    from eval.sweep import sweep
+    from eval.tables import sweep_table
+
+    print(sweep_table(sweep(arguments.folder, arguments.out, arguments.model)))
+    return DONE
+
+
+def _eval_report(arguments: argparse.Namespace) -> int:
+    from eval.report import write_report
+
+    print(f"report {write_report(arguments.out, arguments.folder, arguments.contender, arguments.beside)}")
     return DONE
 
 

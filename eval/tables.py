@@ -79,7 +79,12 @@ def _figure(value: float | None) -> str:
 
 
 def write_figure(document: dict[str, Any], path: Path) -> None:
-    """Success AUC of every contender as bars; ours beside the others in another colour."""
+    """The bars of figure_of as a PNG."""
+    figure_of(document).savefig(path, dpi=110)
+
+
+def figure_of(document: dict[str, Any]) -> Any:
+    """Success AUC of every contender as bars, a matplotlib figure; ours in another colour than the rest."""
     from matplotlib.figure import Figure
 
     rows = sorted(document["contenders"].items(), key=lambda item: item[1]["auc"])
@@ -91,7 +96,17 @@ def write_figure(document: dict[str, Any], path: Path) -> None:
     axes.set_xlabel(f"success AUC, {document['folder']} set, {document['starts']} start(s)")
     axes.set_xlim(0, 1)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=110)
+    return figure
+
+
+def sweep_table(document: dict[str, Any]) -> str:
+    """One row a point, cheapest first."""
+    lines = ["| budget | AUC | ms | MMAC | mean depth |", "|---|---|---|---|---|"]
+    for name, p in sorted(document["points"].items(), key=lambda item: item[1]["ms"]):
+        macs = "–" if p["mmac"] is None else f"{p['mmac']:.0f}"
+        depth = "–" if p["mean_depth"] is None else f"{p['mean_depth']:.2f}"
+        lines.append(f"| {name} | {_figure(p['auc'])} | {p['ms']:.2f} | {macs} | {depth} |")
+    return "\n".join(lines)
 
 
 def filled(text: str, results: Path = RESULTS) -> str:
@@ -110,7 +125,9 @@ def _table(document: dict[str, Any]) -> str:
         return vot_table(document)
     if "rows" in document:
         return toolkit_table(document)
-    if "contenders" in document:
+    if "points" in document:
+        table = sweep_table(document)
+    elif "contenders" in document:
         table = evaluation_table(document)
     else:
         table = bench_table(document) if "frames_per_sequence" in document else forms_table(document)

@@ -54,19 +54,29 @@ class Engine(Protocol):
 
 
 class OrtEngine:
-    """The graphs of an artefact folder in ONNX Runtime on the CPU.
+    """The graphs of an artefact folder in ONNX Runtime.
+
+    Args:
+        threads: of the network; provider: one of onnxruntime.get_available_providers().
 
     Raises:
         ManifestError: a graph cannot be loaded, or its inputs or outputs are not the manifest's.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, threads: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        threads: int = 1,
+        provider: str = "CPUExecutionProvider",
+    ) -> None:
         sides = manifest.geometry.stage_sides
         self.depths = manifest.depths
         self._template_inputs = [(side, f"template_{side}") for side in manifest.geometry.template_sides]
         self._template = _session(
             folder / "template.onnx",
             threads,
+            provider,
             [name for _, name in self._template_inputs],
             [f"template_{k}" for k in range(1, self.depths + 1)],
         )
@@ -76,7 +86,7 @@ class OrtEngine:
             pixels = [] if side is None else [f"search_{side}"]
             inputs = [*pixels, *(["carry"] if k > 1 else []), f"template_{k}"]
             outputs = ["score", "ltrb", "statistics", *(["gate", "carry_out"] if k < self.depths else [])]
-            self._stages.append(_session(folder / f"stage_{k}.onnx", threads, inputs, outputs))
+            self._stages.append(_session(folder / f"stage_{k}.onnx", threads, provider, inputs, outputs))
             self._stage_inputs.append(inputs)
 
     def template(self, crops: Mapping[int, Crop]) -> list[Tensor]:
@@ -91,7 +101,7 @@ class OrtEngine:
 
 
 def _session(
-    path: Path, threads: int, inputs: list[str], outputs: list[str]
+    path: Path, threads: int, provider: str, inputs: list[str], outputs: list[str]
 ) -> "onnxruntime.InferenceSession":
     import onnxruntime
 
@@ -100,7 +110,7 @@ def _session(
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
     except Exception as error:  # onnxruntime raises its own untyped errors
         reason = str(error).splitlines()[0]
         raise ManifestError(

@@ -1,0 +1,86 @@
+"""Accuracy against milliseconds and MACs: the adaptive tracker over its budgets, fixed depths, and others.
+
+python app.py eval sweep ../shared/data/video/dev --out docs/results/eval/sweep
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.contenders import DEFAULT, RANDOM
+from eval.folder import evaluate_folder
+from tracker import Tracker
+from tracker.manifest import Manifest
+
+POINTS = 5
+BASELINES = ("kcf-no-threshold", "csrt", "mosse")
+COLOURS = {"budget": "#2f6f9f", "depth": "#d08a2f", "other": "#8a8a8a"}
+
+
+def budgets_between(manifest: Manifest, points: int = POINTS) -> list[str]:
+    """GMAC budgets spread geometrically between depth 1 and full depth."""
+    cost = manifest.macs_to_depth
+    return [f"{v / 1e9:.3f}GMAC" for v in np.geomspace(cost[0], cost[-1], points + 2)[1:-1]]
+
+
+def sweep(folder: Path, out: Path, model: str = "default", starts: int = 1) -> dict[str, Any]:
+    """Evaluate all points, one after the other since time is taken; writes OUT/sweep.json and sweep.png."""
+    manifest = Tracker.load(model).manifest
+    depths = [f"depth:{k}" for k in range(1, manifest.depths)]
+    budgets = budgets_between(manifest)
+    names = [DEFAULT, "full", *depths, *budgets, RANDOM, *BASELINES]
+    document = evaluate_folder(folder, out, model, names, starts)
+    cost = np.array(manifest.macs_to_depth) / 1e6
+    points = {}
+    for name, row in document["contenders"].items():
+        kind = "budget" if name in (DEFAULT, *budgets) else "depth" if "share" in row else "other"
+        points[name] = {
+            "kind": kind,
+            "auc": row["auc"],
+            "ms": row["ms_in_this_run"],
+            "mmac": round(float(cost @ row["share"]), 1) if "share" in row else None,
+            "mean_depth": row.get("mean_depth"),
+        }
+    swept = {
+        "folder": document["folder"],
+        "model": document["model"],
+        "starts": starts,
+        "threads": 1,
+        "host": document["host"],
+        "points": points,
+    }
+    (out / "sweep.json").write_text(json.dumps(swept, indent=1) + "\n")
+    write_scatter(swept, out / "sweep.png")
+    return swept
+
+
+def write_scatter(document: dict[str, Any], path: Path) -> None:
+    """AUC against ms of update (logarithmic), and against MMAC for ours."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, key, label in (
+        (left, "ms", "ms per update, one thread"),
+        (right, "mmac", "mean MMAC per frame"),
+    ):
+        rows = {n: p for n, p in document["points"].items() if p[key] is not None}
+        for kind, colour in COLOURS.items():
+            of_kind = sorted((p[key], p["auc"]) for p in rows.values() if p["kind"] == kind)
+            if of_kind:
+                x, y = zip(*of_kind, strict=True)
+                axes.plot(x, y, "o-" if kind != "other" else "o", color=colour, label=_LABELS[kind])
+        for name, p in rows.items():
+            axes.annotate(name, (p[key], p["auc"]), xytext=(5, 4), textcoords="offset points", fontsize=7)
+        axes.set_xlabel(label)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.3)
+    left.set_xscale("log")
+    left.set_ylabel(f"success AUC, {document['folder']} set")
+    left.legend(loc="lower right", fontsize=8)
+    figure.savefig(path, dpi=110)
+
+
+_LABELS = {"budget": "gates, by budget", "depth": "fixed or random depth", "other": "OpenCV"}
