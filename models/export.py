@@ -163,7 +163,7 @@ def _write_manifest(network: DepthGate, architecture: str, out: Path, training: 
             "template_sides": [TEMPLATE_PX // 2, TEMPLATE_PX],
             "stage_sides": [stage.side for stage in network.spec.stages],
         },
-        "decode": {"window": 0.45, "penalty": 0.02, "size_rate": 0.7},
+        "decode": {"window": 0.45, "penalty": 0.02, "size_rate": 1.0},
         "state": {"unsure": 0.5, "lost": 0.25},
         "thresholds": {"default": tau, "table": []},
         "costs": {"seconds": stage_seconds(), "host": table["host"]},

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from tracker.crop import Image, cut
+from tracker.crop import CropPyramid, Image
 from tracker.engine import Engine
 from tracker.manifest import Geometry
 from tracker.state import TrackState
@@ -21,5 +21,5 @@ def make_template(
     engine: Engine, frame: Image, state: TrackState, geometry: Geometry, fill: Fill
 ) -> list[npt.NDArray[np.float32]]:
     """The target's window at every side that the network asks for, through all stages once."""
-    window = state.template_window()
-    return engine.template({side: cut(frame, window, side, fill)[None] for side in geometry.template_sides})
+    crops = CropPyramid(frame, state.template_window(), fill)
+    return engine.template({side: crops[side][None] for side in geometry.template_sides})

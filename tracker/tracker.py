@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tracker.boxes import Box, checked
 from tracker.budget import Policy, parse_budget
-from tracker.crop import Image, Window, cut
+from tracker.crop import CropPyramid, Image, Window
 from tracker.decode import Decoder
 from tracker.engine import Engine, OrtEngine, StageOutput
 from tracker.errors import FrameError, ModelError
@@ -139,9 +139,10 @@ class Tracker:
         """Stages until a gate says stop; a crop is cut when a stage first asks for its side."""
         carry: npt.NDArray[np.float32] | None = None
         taus = (*self._policy.taus(), 0.0)
+        crops = CropPyramid(frame, window, self._fill)
         sides = self.manifest.geometry.stage_sides
         for k, (side, tau, template) in enumerate(zip(sides, taus, self._templates, strict=True), start=1):
-            crop = None if side is None else cut(frame, window, side, self._fill)[None]
+            crop = None if side is None else crops[side][None]
             output = self._engine.stage(k, crop, carry, template)
             if stops(output, tau):
                 break

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tracker.crop import Window, context_side, cut, window_at
+from tracker.crop import CropPyramid, Window, context_side, cut, window_at
 
 
 def test_context_side_of_siamfc():
@@ -28,9 +28,24 @@ def test_inside_the_frame_it_is_a_resize(frame):
     assert np.array_equal(got, cv2.resize(frame[30:130, 20:120], (64, 64), interpolation=cv2.INTER_LINEAR))
 
 
-def test_shrinking_by_more_than_two_averages_areas():
+def test_shrinking_by_more_than_two_is_close_to_averaging_areas(frame):
+    smooth = cv2.GaussianBlur(frame, (0, 0), 2)
+    for side in (130, 170, 220):
+        got = cut(smooth, Window(5, 5, side), 64, (0, 0, 0)).astype(int)
+        areas = cv2.resize(smooth[5 : 5 + side, 5 : 5 + side], (64, 64), interpolation=cv2.INTER_AREA)
+        assert np.abs(got - areas).mean() < 1
     board = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (64, 64))[..., None].repeat(3, 2)
     assert np.ptp(cut(board, Window(0, 0, 128), 32, (0, 0, 0))) <= 1
+
+
+def test_a_pyramid_gives_the_crops_of_cut_and_resizes_a_window_once(frame, monkeypatch):
+    window, resize, calls = Window(10, 10, 200), cv2.resize, []
+    expected = {s: cut(frame, window, s, (0, 0, 0)) for s in (64, 128)}
+    monkeypatch.setattr(cv2, "resize", lambda *a, **k: calls.append(a[1]) or resize(*a, **k))
+    crops = CropPyramid(frame, window, (0, 0, 0))
+    for side, picture in expected.items():
+        assert np.array_equal(crops[side], picture)
+    assert calls == [(128, 128), (64, 64)]
 
 
 @pytest.mark.parametrize(
