@@ -333,31 +333,38 @@ def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--costs", type=Path, metavar="FILE", help="time the stages alone, write models/costs.json"
     )
+    what.add_argument("--parts", action="store_true", help="time crops, stages and decoding apart")
     what.add_argument("--single", type=Path, metavar="FILE", help="time a tracker.onnx beside the stages")
     p.add_argument("--sequences", default="OTB/David,UAV123/bike1,VOT2015/car1", metavar="A,B,…")
     p.add_argument("--model", default="default", metavar="NAME")
     p.add_argument("--peers-from", type=Path, metavar="FILE.py", help="module with make(name, threads)")
-    p.add_argument("--peers", default="nanotrack_v3", metavar="A,B,…", help="names that the module knows")
-    p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    p.add_argument(
+        "--peers", metavar="A,B,…", help="OpenCV's (kcf, csrt, mosse), or names that the module knows"
+    )
+    p.add_argument("--threads", type=_numbers, default=[1], metavar="1,2,…", help="with --parts (default 1)")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, and a plot beside it")
     p.set_defaults(run=_bench)
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from eval.bench import bench, write_costs
-    from eval.forms import compare_forms
-    from eval.tables import bench_table, forms_table
+    from eval import bench, forms, latency, tables
 
     if arguments.single is not None:
-        print(forms_table(compare_forms(arguments.model, arguments.single, arguments.json)))
-        return DONE
-    if arguments.costs is not None:
-        for k, seconds in enumerate(write_costs(arguments.model, arguments.costs), start=1):
+        print(tables.forms_table(forms.compare_forms(arguments.model, arguments.single, arguments.json)))
+    elif arguments.parts:
+        print(tables.latency_table(latency.latency(arguments.model, arguments.threads, arguments.json)))
+    elif arguments.costs is not None:
+        for k, seconds in enumerate(bench.write_costs(arguments.model, arguments.costs), start=1):
             print(f"stage {k}  {seconds * 1e3:.3f} ms")
-        return DONE
-    names = arguments.sequences.split(",")
-    peers = arguments.peers.split(",") if arguments.peers_from else []
-    document = bench(arguments.data, names, arguments.model, arguments.peers_from, peers, arguments.json)
-    print(bench_table(document))
+    else:
+        peers = arguments.peers.split(",") if arguments.peers else []
+        names = arguments.sequences.split(",")
+        document = bench.bench(
+            arguments.data, names, arguments.model, arguments.peers_from, peers, arguments.json
+        )
+        print(tables.bench_table(document))
+        if arguments.json is not None:
+            tables.bench_figure(document, arguments.json.with_suffix(".png"))
     return DONE
 
 
@@ -373,6 +380,10 @@ def _count(text: str) -> int:
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 0")
     return int(text)
+
+
+def _numbers(text: str) -> list[int]:
+    return [_positive(part) for part in text.split(",")]
 
 
 def _positive(text: str) -> int:

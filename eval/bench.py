@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 
 from eval.host import describe_host
-from eval.peers import ModulePeer, load_peers
+from eval.peers import load_peers, make_peer
 from eval.runner import Contender, Ours
 from eval.sequences import read_frames, read_pack
 from eval.speed import stage_seconds, time_in_turns
@@ -49,7 +49,10 @@ def bench(
 ) -> dict[str, Any]:
     """Time ours and the peers in turns on the first frames of the sequences, one thread each.
 
-    Raises SourceError for a sequence or a peers' module that is not there.
+    Args:
+        peers: names of OpenCV's trackers, or that the module `peers_from` knows.
+
+    Raises SourceError for a sequence, a peer or a peers' module that is not there.
     """
     by_name = {s.name: s for s in read_pack(folder)}
     missing = [name for name in sequences if name not in by_name]
@@ -61,9 +64,8 @@ def bench(
     tracker = Tracker.load(model, threads=1)
     budgets = [None, "full", *(f"depth:{k}" for k in range(1, tracker.depths))]
     contenders: dict[str, Contender] = {budget or "default": Ours(tracker, budget) for budget in budgets}
-    if peers_from is not None:
-        module = load_peers(peers_from)
-        contenders |= {name: ModulePeer(module, name, 1) for name in peers or []}
+    module = None if peers_from is None else load_peers(peers_from)
+    contenders |= {name: make_peer(name, module) for name in peers or []}
     videos = []
     for name in sequences:
         sequence = by_name[name].head(FRAMES_PER_SEQUENCE)

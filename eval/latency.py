@@ -3,6 +3,7 @@
 python app.py bench --parts --json docs/results/eval/latency.json
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import onnxruntime
 from threadpoolctl import threadpool_limits
 
+from eval.host import describe_host
 from tracker import Tracker
 from tracker.crop import Window, cut
 from tracker.decode import Decoder
@@ -28,7 +30,7 @@ ENERGY = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 NOT_FOR_GRAPHS = {"AzureExecutionProvider"}
 
 
-def latency(model: str, threads: list[int]) -> dict[str, Any]:
+def latency(model: str, threads: list[int], json_file: Path | None = None) -> dict[str, Any]:
     """Milliseconds of every part of a frame, for each provider that is here and each number of threads.
 
     `parts` are quantiles; `rest` is the median full update less the medians of
@@ -37,11 +39,18 @@ def latency(model: str, threads: list[int]) -> dict[str, Any]:
     """
     providers = [p for p in onnxruntime.get_available_providers() if p not in NOT_FOR_GRAPHS]
     limit = matrix_limit_gmacs()
-    return {
+    document = {
+        "model": model,
         "rounds": ROUNDS,
+        "host": describe_host(),
+        "threads": " and ".join(str(count) for count in threads),
         "limit_gmacs": round(limit, 1),
         "runs": [_one(model, count, provider, limit) for provider in providers for count in threads],
     }
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(document, indent=1) + "\n")
+    return document
 
 
 def _one(model: str, threads: int, provider: str, limit: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from eval.runner import Answer
+from eval.runner import Answer, Contender
 from tracker.boxes import Box
 from tracker.errors import SourceError
 
@@ -92,3 +92,21 @@ def load_peers(path: Path) -> ModuleType:
     if not hasattr(module, "make"):
         raise SourceError(f"peers: {path} has no make(name, threads)")
     return module
+
+
+def make_peer(name: str, module: ModuleType | None) -> Contender:
+    """OpenCV's tracker of that name, or the one that the module makes.
+
+    Raises:
+        SourceError: neither knows it.
+    """
+    if name in OPENCV:
+        return OPENCV[name]()
+    if module is None:
+        raise SourceError(
+            f"peers: got {name!r}, expected one of {', '.join(OPENCV)}, or --peers-from with a module of more"
+        )
+    try:
+        return ModulePeer(module, name, 1)
+    except Exception as error:  # whatever a foreign module raises for a name that it does not know
+        raise SourceError(f"peers: the module cannot make {name!r} ({error})") from error

@@ -15,14 +15,16 @@ from tracker.manifest import Geometry
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of one contender's updates: mean, median and quartiles over all blocks."""
+    """Milliseconds of one contender's updates over all blocks, and its success AUC on the same frames."""
 
     mean: float
     median: float
     p25: float
     p75: float
     p95: float
+    p99: float
     updates: int
+    auc: float
 
 
 def time_in_turns(
@@ -35,18 +37,23 @@ def time_in_turns(
     Turns are short (a video), so a machine whose speed drifts slows all alike.
     """
     seconds: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in contenders}
+    accuracies: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for sequence, frames in videos:
             for name, contender in contenders.items():
-                taken = run(contender, frames, sequence).seconds
+                done = run(contender, frames, sequence)
                 if turn > 0:
-                    seconds[name].append(taken)
-    return {name: _timing(np.concatenate(parts) * 1e3) for name, parts in seconds.items()}
+                    seconds[name].append(done.seconds)
+                    accuracies[name].append(done.accuracy(sequence).auc)
+    return {
+        name: _timing(np.concatenate(parts) * 1e3, float(np.mean(accuracies[name])))
+        for name, parts in seconds.items()
+    }
 
 
-def _timing(ms: npt.NDArray[np.float64]) -> Timing:
-    p25, median, p75, p95 = (float(v) for v in np.percentile(ms, (25, 50, 75, 95)))
-    return Timing(float(ms.mean()), median, p25, p75, p95, len(ms))
+def _timing(ms: npt.NDArray[np.float64], auc: float) -> Timing:
+    p25, median, p75, p95, p99 = (float(v) for v in np.percentile(ms, (25, 50, 75, 95, 99)))
+    return Timing(float(ms.mean()), median, p25, p75, p95, p99, len(ms), auc)
 
 
 def stage_seconds(engine: Engine, geometry: Geometry, rounds: int = 200) -> list[float]:

@@ -31,14 +31,60 @@ def evaluation_table(document: dict[str, Any]) -> str:
 
 
 def bench_table(document: dict[str, Any]) -> str:
-    """One row a contender, fastest first."""
-    lines = ["| tracker | mean ms | median | p25 – p75 | of full |", "|---|---|---|---|---|"]
+    """One row a contender, fastest first; AUC on the timed frames only."""
+    lines = [
+        "| tracker | mean ms | median | p25 – p75 | p95 | p99 | of full | AUC on these frames |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name, row in sorted(document["ms"].items(), key=lambda item: item[1]["mean"]):
-        spread = f"{row['p25']:.2f} – {row['p75']:.2f}"
-        lines.append(
-            f"| {name} | {row['mean']:.2f} | {row['median']:.2f} | {spread} | {row['of_full']:.2f} |"
-        )
+        cells = [f"{row[k]:.2f}" for k in ("mean", "median")]
+        cells += [f"{row['p25']:.2f} – {row['p75']:.2f}"]
+        cells += [f"{row[k]:.2f}" for k in ("p95", "p99", "of_full")]
+        lines.append(f"| {name} | {' | '.join(cells)} | {_figure(row['auc'])} |")
     return "\n".join(lines)
+
+
+def bench_figure(document: dict[str, Any], path: Path) -> None:
+    """AUC against mean milliseconds, both on the timed frames."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.4), layout="constrained")
+    axes = figure.subplots()
+    ours = {"default", "full"}
+    for name, row in document["ms"].items():
+        mine = name in ours or name.startswith("depth:")
+        axes.plot(row["mean"], row["auc"], "o", color="#2f6f9f" if mine else "#8a8a8a")
+        axes.annotate(name, (row["mean"], row["auc"]), xytext=(5, 4), textcoords="offset points", fontsize=8)
+    axes.set_xscale("log")
+    axes.set_xlabel("mean ms per update, one thread")
+    axes.set_ylabel("success AUC on the timed frames")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
+
+
+def latency_table(document: dict[str, Any]) -> str:
+    """One row a part of a frame; p50 / p95 / p99 in ms."""
+    lines = []
+    for run in document["runs"]:
+        lines += [
+            f"**{run['provider']}, {run['threads']} thread(s)**",
+            "",
+            "| part | p50 ms | p95 | p99 |",
+            "|---|---|---|---|",
+        ]
+        for name, row in run["parts"].items():
+            lines.append(f"| {name} | {row['p50']:.3f} | {row['p95']:.3f} | {row['p99']:.3f} |")
+        reached = ", ".join(f"{100 * share:.0f} %" for share in run["of_limit"])
+        lines += [
+            "",
+            f"Rest of an update {run['rest']:.3f} ms. The stages reach {reached} of this machine's "
+            f"matrix product ({document['limit_gmacs']:.0f} GMAC/s on one thread, same run).",
+        ]
+        if "millijoules_per_update" in run:
+            lines.append(f"{run['millijoules_per_update']:.1f} mJ an update (package).")
+        lines.append("")
+    return "\n".join(lines).rstrip()
 
 
 def forms_table(document: dict[str, Any]) -> str:
@@ -125,7 +171,9 @@ def _table(document: dict[str, Any]) -> str:
         return vot_table(document)
     if "rows" in document:
         return toolkit_table(document)
-    if "points" in document:
+    if "runs" in document:
+        table = latency_table(document)
+    elif "points" in document:
         table = sweep_table(document)
     elif "contenders" in document:
         table = evaluation_table(document)

@@ -1,0 +1,156 @@
+"""OTB and GOT-10k through the got10k package, on a painted pack laid out as those data sets."""
+
+import json
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+
+from eval.layouts import write_got10k, write_otb, write_vot
+from eval.metrics import accuracy
+from eval.sequences import read_pack, read_sequences
+from eval.toolkits import evaluate_got10k, evaluate_otb, normalised_precision
+from tests.eval.conftest import Follower
+from tracker import SourceError
+
+
+@pytest.fixture
+def visible_pack(pack):
+    """The painted pack as OTB's Crossing and David, the target visible in all frames."""
+    entries = json.loads((pack / "index.json").read_text())
+    for entry, name in zip(entries, ("Crossing", "David"), strict=True):
+        entry |= {"dataset": "OTB", "name": name}
+        (pack / entry["csv"][0]).write_text("".join(f"{30 + 2 * i},40,30,24\n" for i in range(12)))
+    (pack / "index.json").write_text(json.dumps(entries))
+    return pack
+
+
+def test_otb_by_the_package_equals_our_metrics_by_hand(visible_pack, tmp_path):
+    """David's 299 leading frames are cut off again by the package; OTB counts pixels from 1."""
+    assert write_otb(read_pack(visible_pack), tmp_path / "OTB") == ["Crossing", "David"]
+    assert len(list((tmp_path / "OTB/David/img").iterdir())) == 299 + 12
+    document = evaluate_otb(tmp_path / "OTB", tmp_path / "out", {"near": Follower(3)}, "otb100")
+    truth = np.array([[30 + 2 * i, 40, 30, 24] for i in range(12)], float)
+    ours = truth + np.array([3.0, 0, 0, 0]) * (np.arange(12) > 0)[:, None]
+    expected = accuracy(ours, truth, np.ones(12, bool))
+    row = document["rows"]["near"]
+    assert row["success"] == pytest.approx(expected.auc, abs=1e-9)
+    assert row["precision"] == pytest.approx(expected.p20, abs=1e-9)
+    assert row["normalised_precision"] == pytest.approx(normalised_precision(ours, truth), abs=1e-6)
+
+
+def test_normalised_precision_by_hand():
+    """A tenth of the width aside: within the last 41 of 51 thresholds."""
+    truth = np.tile([0.0, 0, 100, 50], (4, 1))
+    assert normalised_precision(truth + [10.0, 0, 0, 0], truth) == pytest.approx(41 / 51)
+    assert normalised_precision(truth, truth) == 1
+
+
+def test_got10k_by_the_package_and_its_own_overlap(pack, tmp_path):
+    """Frames where the target is absent, and the first, do not count."""
+    sequences = [s for s in read_pack(pack)]
+    for s in sequences:
+        s.boxes[0] = (30, 40, 30, 24)
+    write_got10k(sequences, tmp_path / "GOT")
+    document = evaluate_got10k(tmp_path / "GOT", tmp_path / "out", {"far": Follower(10)})
+    assert document["rows"]["far"]["ao"] == pytest.approx(0.5, abs=1e-6)
+    assert document["rows"]["far"]["sr50"] == 0
+    again = read_sequences(tmp_path / "GOT")
+    assert np.isnan(again[0].boxes[6]).all() and again[0].boxes[1].tolist() == [32, 40, 30, 24]
+
+
+def test_got10k_test_is_written_as_the_servers_zip(pack, tmp_path, monkeypatch):
+    import time
+    import zipfile
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    sequences = read_pack(pack)
+    for s in sequences:
+        s.boxes[0] = (30, 40, 30, 24)
+    names = write_got10k(sequences, tmp_path / "GOT")
+    (tmp_path / "GOT/val").rename(tmp_path / "GOT/test")
+    for name in names:
+        truth = tmp_path / "GOT/test" / name / "groundtruth.txt"
+        truth.write_text(truth.read_text().splitlines()[0] + "\n")
+    document = evaluate_got10k(tmp_path / "GOT", tmp_path / "out", {"ours": Follower()}, "test")
+    inside = zipfile.ZipFile(document["rows"]["ours"]["zip"]).namelist()
+    assert {f"{names[0]}/{names[0]}_001.txt", f"{names[0]}/{names[0]}_time.txt"} <= set(inside)
+
+
+def test_an_interrupted_run_goes_on_and_a_cut_result_is_set_aside(visible_pack, tmp_path):
+    write_otb(read_pack(visible_pack), tmp_path / "OTB")
+    follower = Follower()
+    evaluate_otb(tmp_path / "OTB", tmp_path / "out", {"ours": follower}, "otb100")
+    evaluate_otb(tmp_path / "OTB", tmp_path / "out", {"ours": follower}, "otb100")
+    assert follower.started == 2, "finished sequences are kept"
+    result = next((tmp_path / "out").rglob("ours/Crossing.txt"))
+    result.write_text("\n".join(result.read_text().splitlines()[:5]) + "\n")
+    with pytest.raises(SourceError, match=r"Crossing.txt is damaged \(it has 5 rows for 12 frames\)"):
+        evaluate_otb(tmp_path / "OTB", tmp_path / "out", {"ours": follower}, "otb100")
+    evaluate_otb(tmp_path / "OTB", tmp_path / "out", {"ours": follower}, "otb100")
+    assert follower.started == 3
+
+
+@pytest.mark.parametrize("what", ["a missing frame", "a cut annotation"])
+def test_a_sequence_that_does_not_fit_is_named(visible_pack, tmp_path, what):
+    write_otb(read_pack(visible_pack), tmp_path / "OTB")
+    if what == "a missing frame":
+        (tmp_path / "OTB/Crossing/img/0004.jpg").unlink()
+    else:
+        truth = tmp_path / "OTB/Crossing/groundtruth_rect.txt"
+        truth.write_text("\n".join(truth.read_text().splitlines()[:9]) + "\n")
+    with pytest.raises(SourceError, match="Crossing: pictures and annotation do not fit"):
+        evaluate_otb(tmp_path / "OTB", tmp_path / "out", {"ours": Follower()}, "otb100")
+
+
+def test_a_root_without_otb_is_named(pack, tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "y").mkdir()
+    with pytest.raises(SourceError, match="none of the sequences"):
+        evaluate_otb(tmp_path / "x", tmp_path / "out", {"ours": Follower()}, "otb100")
+    with pytest.raises(SourceError, match="none of the sequences belongs to OTB"):
+        write_otb(read_pack(pack), tmp_path / "OTB")
+
+
+def test_the_vot_layout_keeps_boxes_and_pixels(pack, tmp_path):
+    annotated = write_vot(read_pack(pack)[:1], tmp_path / "sequences")
+    assert annotated[0].truth[0] is None and annotated[0].truth[1].tolist() == [32, 40, 30, 24]
+    assert annotated[0].size == (160, 120)
+    assert annotated[0].anchors[0] == 0, "no anchor where the target is absent"
+    rows = (tmp_path / "sequences/one/groundtruth.txt").read_text().splitlines()
+    assert rows[0] == "nan,nan,nan,nan" and rows[1].startswith("32.0000,40.0000")
+    picture = cv2.imread(str(tmp_path / "sequences/one/color/00000002.jpg"))
+    assert np.abs(picture[50, 45].astype(int) - (30, 200, 240)).max() < 25
+
+
+def test_folders_with_names_are_read(pack, tmp_path):
+    folder = tmp_path / "mine" / "ball"
+    folder.mkdir(parents=True)
+    (pack / "one.mp4").rename(folder / "ball.mp4")
+    (folder / "groundtruth.txt").write_text((pack / "one.csv").read_text())
+    sequence = read_sequences(tmp_path / "mine")[0]
+    assert (sequence.name, len(sequence.boxes)) == ("ball", 12)
+    with pytest.raises(SourceError, match="neither index.json"):
+        read_sequences(tmp_path / "nothing")
+
+
+def test_the_tracker_speaks_the_packages_language():
+    from PIL import Image
+
+    from eval.toolkits import InPackageForm
+
+    class Seen(Follower):
+        def init(self, frame, box):
+            self.frame = frame
+            super().init(frame, box)
+
+    contender = Seen()
+    tracker = InPackageForm("x", contender, origin=1.0)
+    picture = Image.new("RGB", (8, 6), (250, 20, 10))
+    tracker.init(picture, np.array([3.0, 3, 4, 2]))
+    assert tuple(contender.frame[0, 0]) == (10, 20, 250), "BGR"
+    assert contender.box == (2, 2, 4, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert tracker.update(picture) == (5, 3, 4, 2)
