@@ -13,7 +13,7 @@ demo: demo/cyclist.mp4
 
 demo/cyclist.mp4: .venv/.demo tracker/zoo/index.json
 	@mkdir -p demo
-	.venv/bin/python app.py track $(CLIP) --start 105 --end 137 --box 378,25,98,150 \
+	.venv/bin/python app.py track $(CLIP) --start 76 --end 137 --box 400,50,108,150 \
 		--save demo/cyclist.mp4 --csv demo/cyclist.csv --picture demo/cyclist.png
 
 test: .venv/.dev

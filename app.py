@@ -354,8 +354,11 @@ def _bench(arguments: argparse.Namespace) -> int:
     elif arguments.parts:
         print(tables.latency_table(latency.latency(arguments.model, arguments.threads, arguments.json)))
     elif arguments.costs is not None:
-        for k, seconds in enumerate(bench.write_costs(arguments.model, arguments.costs), start=1):
+        table = bench.write_costs(arguments.model, arguments.costs)
+        for k, seconds in enumerate(table["seconds"], start=1):
             print(f"stage {k}  {seconds * 1e3:.3f} ms")
+        for k, seconds in enumerate(table["backbone_seconds"], start=1):
+            print(f"stage {k} without its exit  {seconds * 1e3:.3f} ms")
     else:
         peers = arguments.peers.split(",") if arguments.peers else []
         names = arguments.sequences.split(",")

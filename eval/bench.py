@@ -24,19 +24,20 @@ from tracker.zoo import find
 FRAMES_PER_SEQUENCE = 120
 
 
-def write_costs(model: str, path: Path) -> list[float]:
+def write_costs(model: str, path: Path) -> dict[str, Any]:
     """Measure the stages of an artefact and write the table by which training and calibration weigh depth."""
     folder = find(model)
     manifest = load_manifest(folder)
-    seconds = stage_seconds(OrtEngine(folder, manifest), manifest.geometry)
+    seconds, without_exit = stage_seconds(OrtEngine(folder, manifest), manifest.geometry)
     table = {
         "network": manifest.model["architecture"],
         "seconds": [round(s, 7) for s in seconds],
+        "backbone_seconds": [round(s, 7) for s in without_exit],
         "command": f"python app.py bench --model {model} --costs {path.name}",
         "host": describe_host(),
     }
     path.write_text(json.dumps(table, indent=1) + "\n")
-    return seconds
+    return table
 
 
 def bench(

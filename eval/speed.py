@@ -56,8 +56,8 @@ def _timing(ms: npt.NDArray[np.float64], auc: float) -> Timing:
     return Timing(float(ms.mean()), median, p25, p75, p95, p99, len(ms), auc)
 
 
-def stage_seconds(engine: Engine, geometry: Geometry, rounds: int = 200) -> list[float]:
-    """Median seconds of each stage with its exit and gate, one target; the stages take turns."""
+def stage_seconds(engine: Engine, geometry: Geometry, rounds: int = 200) -> tuple[list[float], list[float]]:
+    """Median seconds of each of D stages with its exit, and of the first D − 1 without; all take turns."""
     rng = np.random.default_rng(0)
     crops = {
         s: rng.integers(0, 256, (1, s, s, 3), dtype=np.uint8)
@@ -66,11 +66,18 @@ def stage_seconds(engine: Engine, geometry: Geometry, rounds: int = 200) -> list
     }
     kernels = engine.template({s: crops[s] for s in geometry.template_sides})
     taken: list[list[float]] = [[] for _ in kernels]
-    for turn in range(rounds + 20):
-        carry = None
+    bare: list[list[float]] = [[] for _ in kernels[1:]]
+    for _ in range(rounds + 20):
+        carry = handed = None
         for k, side in enumerate(geometry.stage_sides, start=1):
+            crop = None if side is None else crops[side]
             begun = time.perf_counter()
-            carry = engine.stage(k, None if side is None else crops[side], carry, kernels[k - 1]).carry
-            if turn >= 20:
-                taken[k - 1].append(time.perf_counter() - begun)
-    return [float(np.median(t)) for t in taken]
+            carry = engine.stage(k, crop, carry, kernels[k - 1]).carry
+            taken[k - 1].append(time.perf_counter() - begun)
+        for k, side in enumerate(geometry.stage_sides[:-1], start=1):
+            crop = None if side is None else crops[side]
+            begun = time.perf_counter()
+            handed = engine.pass_on(k, crop, handed)
+            bare[k - 1].append(time.perf_counter() - begun)
+    with_exit, without = ([float(np.median(t[20:])) for t in times] for times in (taken, bare))
+    return with_exit, without

@@ -12,7 +12,7 @@ import numpy as np
 from eval.contenders import DEFAULT, RANDOM
 from eval.folder import evaluate_folder
 from tracker import Tracker
-from tracker.manifest import Manifest
+from tracker.manifest import NEVER, Manifest
 
 POINTS = 5
 BASELINES = ("kcf-no-threshold", "csrt", "mosse")
@@ -21,8 +21,9 @@ COLOURS = {"budget": "#2f6f9f", "depth": "#d08a2f", "other": "#8a8a8a"}
 
 def budgets_between(manifest: Manifest, points: int = POINTS) -> list[str]:
     """GMAC budgets spread geometrically between depth 1 and full depth."""
-    cost = manifest.macs_to_depth
-    return [f"{v / 1e9:.3f}GMAC" for v in np.geomspace(cost[0], cost[-1], points + 2)[1:-1]]
+    never, at_once = (1.0,) * (manifest.depths - 1), (0.0,) * (manifest.depths - 1)
+    ends = manifest.macs(at_once, 1), manifest.macs(never, manifest.depths)
+    return [f"{v / 1e9:.3f}GMAC" for v in np.geomspace(*ends, points + 2)[1:-1]]
 
 
 def sweep(folder: Path, out: Path, model: str = "default", starts: int = 1) -> dict[str, Any]:
@@ -32,7 +33,6 @@ def sweep(folder: Path, out: Path, model: str = "default", starts: int = 1) -> d
     budgets = budgets_between(manifest)
     names = [DEFAULT, "full", *depths, *budgets, RANDOM, *BASELINES]
     document = evaluate_folder(folder, out, model, names, starts)
-    cost = np.array(manifest.macs_to_depth) / 1e6
     points = {}
     for name, row in document["contenders"].items():
         kind = "budget" if name in (DEFAULT, *budgets) else "depth" if "share" in row else "other"
@@ -40,7 +40,7 @@ def sweep(folder: Path, out: Path, model: str = "default", starts: int = 1) -> d
             "kind": kind,
             "auc": row["auc"],
             "ms": row["ms_in_this_run"],
-            "mmac": round(float(cost @ row["share"]), 1) if "share" in row else None,
+            "mmac": round(_mmac(name, row["share"], manifest), 1) if "share" in row else None,
             "mean_depth": row.get("mean_depth"),
         }
     swept = {
@@ -54,6 +54,20 @@ def sweep(folder: Path, out: Path, model: str = "default", starts: int = 1) -> d
     (out / "sweep.json").write_text(json.dumps(swept, indent=1) + "\n")
     write_scatter(swept, out / "sweep.png")
     return swept
+
+
+def _mmac(name: str, share: list[float], manifest: Manifest) -> float:
+    """Mean of a frame; a budget in MACs is taken at its word, which tests hold it to."""
+    if name.endswith("GMAC"):
+        return float(name.removesuffix("GMAC")) * 1e3
+
+    def tau(depth: int) -> tuple[float, ...]:
+        """Thresholds under which the frames that stopped at `depth` ran."""
+        if name == DEFAULT:
+            return manifest.default_tau
+        return tuple(0.0 if k >= depth else NEVER for k in range(1, manifest.depths))
+
+    return sum(s * manifest.macs(tau(k), k) for k, s in enumerate(share, start=1)) / 1e6
 
 
 def write_scatter(document: dict[str, Any], path: Path) -> None:

@@ -49,15 +49,28 @@ def card(manifest: dict[str, Any]) -> str:
         "",
         "## Depths",
         "",
-        "| depth | MMAC of the stage | committed ms of the stage |",
-        "|---|---|---|",
+        "| depth | MMAC of the stage | without its exit | committed ms | without its exit |",
+        "|---|---|---|---|---|",
     ]
-    for k, (count, seconds) in enumerate(
-        zip(manifest["macs"], manifest["costs"]["seconds"], strict=True), start=1
-    ):
-        lines.append(f"| {k} | {count / 1e6:.1f} | {seconds * 1e3:.2f} |")
+    last = [None]
+    rows = zip(
+        manifest["macs"],
+        manifest["backbone_macs"] + last,
+        manifest["costs"]["seconds"],
+        manifest["costs"]["backbone_seconds"] + last,
+        strict=True,
+    )
+    for k, (count, bare, seconds, bare_seconds) in enumerate(rows, start=1):
+        lines.append(
+            f"| {k} | {_scaled(count, 1e-6, 1)} | {_scaled(bare, 1e-6, 1)} "
+            f"| {_scaled(seconds, 1e3, 2)} | {_scaled(bare_seconds, 1e3, 2)} |"
+        )
     lines += ["", "## Thresholds", "", _thresholds(manifest), ""]
     return "\n".join(lines)
+
+
+def _scaled(value: float | None, unit: float, digits: int) -> str:
+    return "–" if value is None else f"{value * unit:.{digits}f}"
 
 
 def _teacher(recipe: dict[str, Any]) -> str:
@@ -71,7 +84,7 @@ def _thresholds(manifest: dict[str, Any]) -> str:
         return "Not calibrated yet."
     rows = [
         f"Solved on {found['tracks']} tracks of the split `{found['data']}`, {found['starts']} starts each, "
-        "in closed loop; the default is marked.",
+        "in closed loop; the default is marked. An exit with τ = 1 is not evaluated.",
         "",
         "| τ | frames per depth, % | AUC on it | |",
         "|---|---|---|---|",

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,38 +13,53 @@ from models.network import MAP_PX, DepthGate
 TABLE = Path(__file__).with_name("costs.json")
 
 
-def stage_seconds() -> list[float]:
-    """Measured seconds of each stage with its exit (ONNX Runtime, one thread), from costs.json."""
-    return [float(s) for s in json.loads(TABLE.read_text())["seconds"]]
+def measured() -> dict[str, Any]:
+    """costs.json: `seconds` of D stages with their exits, `backbone_seconds` of the first D − 1 without.
+
+    ONNX Runtime, one thread; the host and the command stand in it.
+    """
+    table: dict[str, Any] = json.loads(TABLE.read_text())
+    return table
 
 
 def relative_costs(depths: int) -> Tensor:
     """D cumulative costs of stopping at each depth, relative to full depth: the last is 1."""
-    seconds = torch.tensor(stage_seconds())
+    seconds = torch.tensor(measured()["seconds"])
     assert len(seconds) == depths, "costs.json was measured on another network"
     total = torch.cumsum(seconds, 0)
     return total / total[-1]
 
 
-def macs(network: DepthGate) -> list[int]:
-    """Multiply-accumulates of each stage with its exit, for one frame (convolutions and the correlation)."""
+def macs(network: DepthGate) -> tuple[list[int], list[int]]:
+    """Multiply-accumulates for one frame: of D stages with their exits, of the first D − 1 without.
+
+    Convolutions and the correlation are counted.
+    """
     counts: list[int] = []
+
+    in_backbone: list[int] = []
+    backbone = {m for m in network.backbone.modules() if isinstance(m, nn.Conv2d)}
 
     def count(module: nn.Module, _: object, out: Tensor) -> None:
         assert isinstance(module, nn.Conv2d)
         kernel = module.kernel_size[0] * module.kernel_size[1] * module.in_channels // module.groups
         counts.append(out[0].numel() * kernel)
+        if module in backbone:
+            in_backbone.append(counts[-1])
 
     hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, nn.Conv2d)]
     per_stage: list[int] = []
+    without_exit: list[int] = []
     carry: Tensor | None = None
     with torch.inference_mode():
         for k, spec in enumerate(network.spec.stages, start=1):
             counts.clear()
+            in_backbone.clear()
             crop = None if spec.side is None else torch.zeros(1, 3, spec.side, spec.side)
             template = torch.zeros(1, TEMPLATE_CELLS + 1, EMBEDDING)
             carry = network.stage(k, crop, carry, template).carry
             per_stage.append(sum(counts) + TEMPLATE_CELLS * EMBEDDING * MAP_PX**2)
+            without_exit.append(sum(in_backbone))
     for hook in hooks:
         hook.remove()
-    return per_stage
+    return per_stage, without_exit[:-1]

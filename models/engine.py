@@ -70,6 +70,16 @@ class TorchEngine:
             carry=None if last else result.carry.numpy(),
         )
 
+    def pass_on(
+        self, k: int, crop: npt.NDArray[np.uint8] | None, carry: npt.NDArray[np.float32] | None
+    ) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            features: Tensor = self._network.backbone.stages[k - 1](
+                None if crop is None else pixels(torch.from_numpy(crop)),
+                None if carry is None else torch.from_numpy(carry),
+            )
+        return features.numpy()
+
 
 def _numpy(value: Tensor | None) -> npt.NDArray[np.float32] | None:
     return None if value is None else value.numpy()

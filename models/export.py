@@ -1,4 +1,4 @@
-"""Write the artefact: a graph for the template, one per stage, and the manifest.
+"""Write the artefact: a graph for the template, one per stage with and without its exit, the manifest.
 
     python app.py export RUN/weights.safetensors --out tracker/zoo/depthgate-s.pack
 
@@ -21,7 +21,7 @@ from onnx import TensorProto, compose, helper
 from torch import Tensor, nn
 
 from models.card import card
-from models.cost import TABLE, macs, stage_seconds
+from models.cost import macs, measured
 from models.engine import load_network
 from models.network import MAP_PX, SEARCH_PX, STRIDE, TEMPLATE_PX, DepthGate, pixels
 
@@ -58,6 +58,20 @@ class _Stage(nn.Module):
         return outputs if result.gate is None else (*outputs, result.gate, result.carry)
 
 
+class _Backbone(nn.Module):
+    """Stage k without its exit: what a frame takes that cannot stop there."""
+
+    def __init__(self, network: DepthGate, k: int) -> None:
+        super().__init__()
+        self.stage, self.k = network.backbone.stages[k - 1], k
+        self.reads_pixels = network.spec.stages[k - 1].side is not None
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        rest = list(inputs)
+        crop = pixels(rest.pop(0)) if self.reads_pixels else None
+        return self.stage(crop, rest.pop(0) if self.k > 1 else None)
+
+
 def export(weights: Path, out: Path) -> Path:
     """Write the artefact folder `out` (named NAME.TAG); thresholds are 0.5 until calibrated.
 
@@ -79,7 +93,11 @@ def export(weights: Path, out: Path) -> Path:
     )
     for k in range(1, network.depths + 1):
         outputs = ["score", "ltrb", "statistics"] + (["gate", "carry_out"] if k < network.depths else [])
-        _write_graph(_Stage(network, k), _stage_inputs(network, k), outputs, out / f"stage_{k}.onnx")
+        inputs = _stage_inputs(network, k)
+        _write_graph(_Stage(network, k), inputs, outputs, out / f"stage_{k}.onnx")
+        if k < network.depths:
+            del inputs[f"template_{k}"]
+            _write_graph(_Backbone(network, k), inputs, ["carry_out"], out / f"backbone_{k}.onnx")
     if weights.resolve() != (out / "weights.safetensors").resolve():
         shutil.copyfile(weights, out / "weights.safetensors")
     _write_manifest(network, architecture, out, training)
@@ -139,13 +157,14 @@ def _write_graph(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str
 
 def _dynamic(module: nn.Module, inputs: dict[str, Tensor], n: Any) -> Any:
     shapes = tuple({0: n} for _ in inputs)
-    return (shapes,) if isinstance(module, _Stage) else shapes
+    return shapes if isinstance(module, _Template) else (shapes,)
 
 
 def _write_manifest(network: DepthGate, architecture: str, out: Path, training: dict[str, Any]) -> None:
     import onnxruntime
 
-    table = json.loads(TABLE.read_text())
+    table = measured()
+    stage_macs, backbone_macs = macs(network)
     tau = [UNCALIBRATED] * (network.depths - 1)
     name, _, tag = out.name.partition(".")
     manifest = {
@@ -166,8 +185,9 @@ def _write_manifest(network: DepthGate, architecture: str, out: Path, training: 
         "decode": {"window": 0.45, "penalty": 0.02, "size_rate": 1.0},
         "state": {"unsure": 0.5, "lost": 0.25},
         "thresholds": {"default": tau, "table": []},
-        "costs": {"seconds": stage_seconds(), "host": table["host"]},
-        "macs": macs(network),
+        "costs": {key: table[key] for key in ("seconds", "backbone_seconds", "host")},
+        "macs": stage_macs,
+        "backbone_macs": backbone_macs,
         "files": {},
         "versions": {
             "torch": torch.__version__,

@@ -35,7 +35,9 @@ def fake_manifest() -> Manifest:
             Thresholds((1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 1.0), 0.6),
         ),
         stage_seconds=(0.001, 0.001, 0.002, 0.004),
+        backbone_seconds=(0.0008, 0.0008, 0.0015),
         stage_macs=(10_000_000, 10_000_000, 20_000_000, 40_000_000),
+        backbone_macs=(8_000_000, 8_000_000, 15_000_000),
         files={},
         model={},
         raw={},
@@ -62,13 +64,17 @@ def answer(
 
 
 class FakeEngine:
-    """Answers stage k by `script(k)`; `calls` lists the stages with the side of the crop they were given."""
+    """Answers stage k by `script(k)`.
+
+    `calls` lists the stages with the side of the crop they were given, `passed` those without exit.
+    """
 
     depths = 4
 
     def __init__(self, script: Callable[[int], StageOutput]) -> None:
         self.script = script
         self.calls: list[tuple[int, int | None]] = []
+        self.passed: list[tuple[int, int | None]] = []
         self.template_crops: Mapping[int, np.ndarray] = {}
 
     def template(self, crops):
@@ -81,3 +87,8 @@ class FakeEngine:
         self.calls.append((k, None if crop is None else crop.shape[1]))
         output = self.script(k)
         return replace(output, gate=None, carry=None) if k == self.depths else output
+
+    def pass_on(self, k, crop, carry):
+        assert (carry is None) == (k == 1)
+        self.passed.append((k, None if crop is None else crop.shape[1]))
+        return np.zeros((1, 1, 16, 16), np.float32)

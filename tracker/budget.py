@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tracker.errors import BudgetError
-from tracker.manifest import Manifest
+from tracker.manifest import NEVER, Manifest, Thresholds
 
 GRAMMAR = "full, depth:K, 0.2GMAC, 5ms, 60fps, 60%, 5ms!, auto, or none for the calibrated default"
-NEVER = 1.0  # σ(gate) > 1 never holds
 _TIMES = re.compile(r"(\d+(\.\d+)?(ms!?|fps|%)|auto)", re.IGNORECASE)
 _MACS = re.compile(r"(\d+(?:\.\d+)?)GMAC", re.IGNORECASE)
 _DEPTH = re.compile(r"depth:(\d+)", re.IGNORECASE)
@@ -57,28 +56,31 @@ class MeanMacs:
     HORIZON = 30
 
     def __init__(self, budget: float, manifest: Manifest) -> None:
-        cost = manifest.macs_to_depth
-        if budget < cost[0]:
+        shallowest = (0.0,) * (manifest.depths - 1)
+        least = manifest.macs(shallowest, 1)
+        if budget < least:
             raise BudgetError(
                 f"budget: got {budget / 1e9:g}GMAC, but depth 1 of {manifest.name} takes "
-                f"{cost[0] / 1e9:.4f}GMAC; that is the least possible"
+                f"{least / 1e9:.4f}GMAC; that is the least possible"
             )
-        shallowest = (tuple([0.0] * (manifest.depths - 1)), float(cost[0]))
-        rows = [(row.tau, sum(s * c for s, c in zip(row.share, cost, strict=True))) for row in manifest.table]
-        self._rows = sorted([shallowest, *rows], key=lambda row: row[1])
-        self._cost, self._budget, self._debt = cost, budget, 0.0
+        rows = [(row.tau, _mean_macs(row, manifest)) for row in manifest.table]
+        self._rows = sorted([(shallowest, float(least)), *rows], key=lambda row: row[1])
+        self._manifest, self._budget, self._debt = manifest, budget, 0.0
+        self._chosen = shallowest
 
     def taus(self) -> tuple[float, ...]:
         allowed = self._budget - self._debt / self.HORIZON
-        chosen = self._rows[0][0]
-        for tau, cost in self._rows:
-            if cost <= allowed:
-                chosen = tau
-        return chosen
+        affordable = [tau for tau, cost in self._rows if cost <= allowed]
+        self._chosen = affordable[-1] if affordable else self._rows[0][0]
+        return self._chosen
 
     def took(self, depth: int) -> None:
-        spent = self._cost[depth - 1] - self._budget
+        spent = self._manifest.macs(self._chosen, depth) - self._budget
         self._debt = max(self._debt + spent, -self.HORIZON * self._budget)
+
+
+def _mean_macs(row: Thresholds, manifest: Manifest) -> float:
+    return sum(share * manifest.macs(row.tau, k) for k, share in enumerate(row.share, start=1))
 
 
 def parse_budget(text: str | None, manifest: Manifest) -> Policy:

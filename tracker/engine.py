@@ -52,6 +52,10 @@ class Engine(Protocol):
         """Stage k from 1: `crop` N×s×s×3 where it reads pixels, `carry` of stage k − 1 from k = 2."""
         ...
 
+    def pass_on(self, k: int, crop: Crop | None, carry: Tensor | None) -> Tensor:
+        """Stage k < D without its exit, which this frame cannot take: its carry alone."""
+        ...
+
 
 class OrtEngine:
     """The graphs of an artefact folder in ONNX Runtime.
@@ -80,24 +84,33 @@ class OrtEngine:
             [name for _, name in self._template_inputs],
             [f"template_{k}" for k in range(1, self.depths + 1)],
         )
-        self._stages = []
-        self._stage_inputs = []
+        self._stages, self._stage_inputs, self._backbones = [], [], []
         for k, side in enumerate(sides, start=1):
             pixels = [] if side is None else [f"search_{side}"]
             inputs = [*pixels, *(["carry"] if k > 1 else []), f"template_{k}"]
             outputs = ["score", "ltrb", "statistics", *(["gate", "carry_out"] if k < self.depths else [])]
             self._stages.append(_session(folder / f"stage_{k}.onnx", threads, provider, inputs, outputs))
             self._stage_inputs.append(inputs)
+            if k < self.depths:
+                path = folder / f"backbone_{k}.onnx"
+                self._backbones.append(_session(path, threads, provider, inputs[:-1], ["carry_out"]))
 
     def template(self, crops: Mapping[int, Crop]) -> list[Tensor]:
         return list(self._template.run(None, {name: crops[side] for side, name in self._template_inputs}))
 
     def stage(self, k: int, crop: Crop | None, carry: Tensor | None, template: Tensor) -> StageOutput:
-        given = [array for array in (crop, carry, template) if array is not None]
-        feed = dict(zip(self._stage_inputs[k - 1], given, strict=True))
-        outputs = self._stages[k - 1].run(None, feed)
+        outputs = self._stages[k - 1].run(None, self._feed(k, crop, carry, template))
         last = (None, None) if k == self.depths else ()
         return StageOutput(*outputs, *last)
+
+    def pass_on(self, k: int, crop: Crop | None, carry: Tensor | None) -> Tensor:
+        handed: Tensor = self._backbones[k - 1].run(None, self._feed(k, crop, carry))[0]
+        return handed
+
+    def _feed(self, k: int, *arrays: Crop | Tensor | None) -> dict[str, Crop | Tensor]:
+        """The arrays that are there under the stage's input names, which stand in the same order."""
+        given = [array for array in arrays if array is not None]
+        return dict(zip(self._stage_inputs[k - 1], given, strict=False))
 
 
 def _session(

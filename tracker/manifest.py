@@ -2,14 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tracker.errors import ManifestError
 
 FORMAT = 1
+NEVER = 1.0  # σ(gate) > 1 never holds
+T = TypeVar("T", int, float)
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,27 @@ class Manifest:
     default_tau: tuple[float, ...]
     table: tuple[Thresholds, ...]
     stage_seconds: tuple[float, ...]
+    backbone_seconds: tuple[float, ...]
     stage_macs: tuple[int, ...]
+    backbone_macs: tuple[int, ...]
     files: Mapping[str, str]
     model: Mapping[str, Any]
     raw: Mapping[str, Any] = field(repr=False)
 
-    @property
-    def macs_to_depth(self) -> tuple[int, ...]:
-        """Multiply-accumulates of a frame that stops at depth 1 … D."""
-        return tuple(sum(self.stage_macs[:k]) for k in range(1, self.depths + 1))
+    def macs(self, tau: tuple[float, ...], depth: int) -> int:
+        """Multiply-accumulates of a frame that stops at `depth` under the thresholds `tau`."""
+        return sum(stage_costs(tau, depth, self.stage_macs, self.backbone_macs))
+
+    def seconds(self, tau: tuple[float, ...], depth: int) -> float:
+        """Committed seconds of the network for such a frame."""
+        return sum(stage_costs(tau, depth, self.stage_seconds, self.backbone_seconds))
+
+
+def stage_costs(tau: Sequence[float], depth: int, stages: Sequence[T], backbones: Sequence[T]) -> list[T]:
+    """What each stage of a frame costs that stops at `depth`: an exit with τ = NEVER is not evaluated."""
+    costs = [backbones[k] if tau[k] >= NEVER else stages[k] for k in range(depth - 1)]
+    costs.append(stages[depth - 1])
+    return costs
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -126,6 +140,7 @@ def _parse(raw: Mapping[str, Any]) -> Manifest:
             f"geometry.stage_sides has {len(geometry['stage_sides'])} entries, expected {depths}"
         )
     needed = {"template.onnx", *(f"stage_{k}.onnx" for k in range(1, depths + 1))}
+    needed |= {f"backbone_{k}.onnx" for k in range(1, depths)}
     missing = sorted(needed - set(raw["files"]))
     if missing:
         raise ValueError(f"files lacks {missing[0]}")
@@ -140,7 +155,9 @@ def _parse(raw: Mapping[str, Any]) -> Manifest:
         default_tau=_taus(raw["thresholds"]["default"], depths),
         table=table,
         stage_seconds=_numbers(raw["costs"]["seconds"], depths, "costs.seconds"),
+        backbone_seconds=_numbers(raw["costs"]["backbone_seconds"], depths - 1, "costs.backbone_seconds"),
         stage_macs=tuple(int(m) for m in _numbers(raw["macs"], depths, "macs")),
+        backbone_macs=tuple(int(m) for m in _numbers(raw["backbone_macs"], depths - 1, "backbone_macs")),
         files=dict(raw["files"]),
         model=dict(raw["model"]),
         raw=raw,

@@ -15,7 +15,7 @@ from tracker.decode import Decoder
 from tracker.engine import Engine, OrtEngine, StageOutput
 from tracker.errors import FrameError, ModelError
 from tracker.gates import stops
-from tracker.manifest import Manifest, load_manifest
+from tracker.manifest import NEVER, Manifest, load_manifest
 from tracker.state import LOST, TrackState
 from tracker.template import Fill, make_template, mean_colour
 from tracker.zoo import find
@@ -136,13 +136,19 @@ class Tracker:
         )
 
     def _run(self, frame: Image, window: Window) -> tuple[StageOutput, int]:
-        """Stages until a gate says stop; a crop is cut when a stage first asks for its side."""
+        """Stages until a gate says stop; a crop is cut when a stage first asks for its side.
+
+        An exit that the thresholds rule out is not evaluated.
+        """
         carry: npt.NDArray[np.float32] | None = None
         taus = (*self._policy.taus(), 0.0)
         crops = CropPyramid(frame, window, self._fill)
         sides = self.manifest.geometry.stage_sides
         for k, (side, tau, template) in enumerate(zip(sides, taus, self._templates, strict=True), start=1):
             crop = None if side is None else crops[side][None]
+            if tau >= NEVER:
+                carry = self._engine.pass_on(k, crop, carry)
+                continue
             output = self._engine.stage(k, crop, carry, template)
             if stops(output, tau):
                 break

@@ -6,7 +6,8 @@
    accuracy; the score below which a target is lost is the highest that costs none.
 2. At full depth, the gates' probabilities of every frame are written down.
 3. Shares of frames per depth q_k ∝ r^k are turned into thresholds by their
-   quantiles (Huang et al. 2018, MSDNet, section 4.1), one row a ratio r.
+   quantiles (Huang et al. 2018, MSDNet, section 4.1), one row a ratio r and
+   a set of exits: one that is left out has τ = 1 and costs nothing.
 4. Every row is tracked in closed loop; rows that a cheaper one equals or beats are dropped.
 
 Accuracy is success AUC, three starts a track, averaged by source video.
@@ -15,7 +16,9 @@ Accuracy is success AUC, three starts a track, averaged by source video.
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from collections.abc import Sequence as Several
 from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +36,16 @@ from tracker import Tracker
 from tracker.boxes import overlap
 from tracker.engine import OrtEngine, StageOutput
 from tracker.gates import stop_probability
-from tracker.manifest import DecodeConstants, Manifest, StateConstants, load_manifest
+from tracker.manifest import NEVER, DecodeConstants, Manifest, StateConstants, load_manifest
 
-RATIOS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0)
+RATIOS = (0.25, 0.5, 1.0, 1.7, 3.0)
 DECODING = {
     "size_rate": (0.35, 0.5, 0.7, 0.85, 1.0),
     "window": (0.25, 0.35, 0.45, 0.55),
     "penalty": (0.0, 0.02, 0.06, 0.14),
 }
 LOST = (0.1, 0.15, 0.2, 0.3)
+ALMOST_NEVER = 1 - 1e-9  # the gate is evaluated, and not obeyed
 UNSURE_QUANTILE = 0.05
 TOLERANCE = 0.005
 LOST_TOLERANCE = 0.002
@@ -69,8 +73,9 @@ class Row:
     share: tuple[float, ...]
     accuracy: float
 
-    def cost(self, seconds: tuple[float, ...]) -> float:
-        return float(np.dot(self.share, np.cumsum(seconds)))
+    def cost(self, manifest: Manifest) -> float:
+        """Mean committed seconds of a frame."""
+        return sum(share * manifest.seconds(self.tau, k) for k, share in enumerate(self.share, start=1))
 
 
 @dataclass(frozen=True)
@@ -101,18 +106,19 @@ def calibrate(folder: Path, data: Path, starts: int = len(START_SHIFTS)) -> None
     """
     val = _Val(folder, read_pack(data), starts, Console(stderr=True))
     manifest = load_manifest(folder)
-    never, at_once = (1.0,) * (manifest.depths - 1), (0.0,) * (manifest.depths - 1)
+    never = (NEVER,) * (manifest.depths - 1)
     manifest = _tune(val, replace(manifest, default_tau=never))
-    full = val.passes(manifest, "full depth")
+    evaluated = replace(manifest, default_tau=(ALMOST_NEVER,) * (manifest.depths - 1))
+    full = val.passes(evaluated, "full depth, gates heard")
     state = StateConstants(_unsure(full, manifest.state.lost), manifest.state.lost)
     gates = np.concatenate([p.gates for p in full])
     rows = [_row(never, full, manifest.depths)]
-    for tau in [*(thresholds(gates, shares(manifest.depths, r)) for r in RATIOS), at_once]:
+    for tau in candidates(gates):
         rows.append(_row(tau, val.passes(replace(manifest, default_tau=tau), _text(tau)), manifest.depths))
         shown = " ".join(f"{s:.2f}" for s in rows[-1].share)
         val.say(f"τ {_text(tau)}  AUC {rows[-1].accuracy:.4f}  shares {shown}")
-    table = pareto(rows, manifest.stage_seconds)
-    chosen = cheapest_within(table, rows[0].accuracy, manifest.stage_seconds)
+    table = pareto(rows, manifest)
+    chosen = cheapest_within(table, rows[0].accuracy, manifest)
     raw: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
     raw["decode"], raw["state"] = asdict(manifest.decode), asdict(state)
     raw["thresholds"] = {
@@ -128,37 +134,58 @@ def calibrate(folder: Path, data: Path, starts: int = len(START_SHIFTS)) -> None
     val.say(f"default τ {_text(chosen.tau)}: AUC {chosen.accuracy:.4f}, full depth {rows[0].accuracy:.4f}")
 
 
-def shares(depths: int, ratio: float) -> Floats:
-    """D shares of frames, each `ratio` times the one before; they sum to 1."""
-    weights = ratio ** np.arange(depths, dtype=np.float64)
+def candidates(gates: Floats) -> list[tuple[float, ...]]:
+    """Thresholds worth a measurement, from n × D − 1 probabilities at full depth.
+
+    Every fixed depth, and every set of exits at every ratio.
+    """
+    gated = gates.shape[1]
+    fixed = [tuple(0.0 if k >= depth else NEVER for k in range(gated)) for depth in range(gated)]
+    adaptive = [
+        thresholds(gates, shares(exits, gated + 1, ratio))
+        for count in range(1, gated + 1)
+        for exits in combinations(range(gated), count)
+        for ratio in RATIOS
+    ]
+    return fixed + adaptive
+
+
+def shares(exits: Several[int], depths: int, ratio: float) -> Floats:
+    """D shares of frames: of the exits (from 0) and the last depth each `ratio` times the one before."""
+    used = [*exits, depths - 1]
+    weights = np.zeros(depths)
+    weights[used] = ratio ** np.arange(len(used), dtype=np.float64)
     return np.asarray(weights / weights.sum())
 
 
 def thresholds(gates: Floats, wanted: Floats) -> tuple[float, ...]:
-    """τ per gate, so that of the frames in `gates` (n × D − 1 probabilities) those shares stop there."""
+    """τ per gate, so that of the frames in `gates` (n × D − 1 probabilities) those shares stop there.
+
+    An exit that nobody shall take gets NEVER.
+    """
     left = np.ones(len(gates), bool)
     taus = []
     for k in range(gates.shape[1]):
         stop = wanted[k] / max(wanted[k:].sum(), 1e-12)
-        tau = float(np.quantile(gates[left, k], 1 - stop)) if left.any() else 1.0
+        tau = float(np.quantile(gates[left, k], 1 - stop)) if stop > 0 and left.any() else NEVER
         left &= gates[:, k] <= tau
         taus.append(round(tau, 5))
     return tuple(taus)
 
 
-def pareto(rows: Iterable[Row], seconds: tuple[float, ...]) -> list[Row]:
+def pareto(rows: Iterable[Row], manifest: Manifest) -> list[Row]:
     """The rows in order of cost, without those that a cheaper one equals or beats: accuracy rises."""
     kept: list[Row] = []
-    for row in sorted(rows, key=lambda r: (r.cost(seconds), -r.accuracy)):
+    for row in sorted(rows, key=lambda r: (r.cost(manifest), -r.accuracy)):
         if not kept or row.accuracy > kept[-1].accuracy:
             kept.append(row)
     return kept
 
 
-def cheapest_within(table: list[Row], accuracy: float, seconds: tuple[float, ...]) -> Row:
+def cheapest_within(table: list[Row], accuracy: float, manifest: Manifest) -> Row:
     """The cheapest row that loses at most TOLERANCE against `accuracy`."""
     return min(
-        (row for row in table if row.accuracy >= accuracy - TOLERANCE), key=lambda row: row.cost(seconds)
+        (row for row in table if row.accuracy >= accuracy - TOLERANCE), key=lambda row: row.cost(manifest)
     )
 
 

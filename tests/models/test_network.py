@@ -66,7 +66,9 @@ def test_macs_of_the_first_stage_by_hand(network):
     c = 48
     heads = 2 * (c * 25 + c * c) + c * 1 + c * 4
     exit_ = (64 * 96 + (64 + 96) * c + c * c * 9 + heads + 64 * 96) * 256
-    assert macs(network)[0] == stem + cell + exit_
+    with_exit, without = macs(network)
+    assert with_exit[0] == stem + cell + exit_
+    assert without[0] == stem + cell and len(without) == 3
 
 
 def test_costs_are_cumulative_and_relative_to_full_depth():

@@ -48,13 +48,13 @@ def test_the_mean_of_macs_meets_the_budget(manifest, budget):
     """Frames of random difficulty; the mean after 600 of them is within 5 % of what was asked for."""
     rng = np.random.default_rng(0)
     policy = parse_budget(f"{budget}GMAC", manifest)
-    cost = np.array(manifest.macs_to_depth)
     spent = []
     for _ in range(600):
-        gates = rng.random(3)
-        depth = next((k for k, tau in enumerate(policy.taus(), start=1) if gates[k - 1] > tau), 4)
+        gates, taus = rng.random(3), policy.taus()
+        depth = next((k for k, tau in enumerate(taus, start=1) if gates[k - 1] > tau), 4)
         policy.took(depth)
-        spent.append(cost[depth - 1])
+        exits = [(10, 8)[taus[0] >= 1], (10, 8)[taus[1] >= 1], (20, 15)[taus[2] >= 1]][: depth - 1]
+        spent.append(1e6 * (sum(exits) + (10, 10, 20, 40)[depth - 1]))
     assert np.mean(spent) == pytest.approx(budget * 1e9, rel=0.05)
 
 

@@ -42,6 +42,15 @@ def test_several_targets_in_a_call_equal_each_alone(engine):
         carry = together.carry
 
 
+def test_a_stage_without_its_exit_hands_on_the_same(engine):
+    search, kernels = crops(2, 128, 256), engine.template(crops(2, 64, 128))
+    carry = None
+    for k, crop in enumerate((search[128], None, search[256]), start=1):
+        whole = engine.stage(k, crop, carry, kernels[k - 1]).carry
+        assert np.allclose(engine.pass_on(k, crop, carry), whole, atol=1e-4)
+        carry = whole
+
+
 def test_the_last_stage_has_neither_gate_nor_carry(engine):
     kernels = engine.template(crops(1, 64, 128))
     carry = engine.stage(1, crops(1, 128)[128], None, kernels[0]).carry
@@ -87,9 +96,14 @@ def test_a_profile_shows_that_stages_after_the_stop_did_not_run(monkeypatch, tmp
     tracker = Tracker.load(budget="depth:2")
     tracker.init(frame, (100, 80, 60, 40))
     assert tracker.update(frame).depth == 2
-    nodes = []
-    for session in tracker._engine._stages:
-        with open(session.end_profiling()) as profile:
-            nodes.append(sum(event["cat"] == "Node" for event in json.load(profile)))
-    assert nodes[0] > 0 and nodes[1] > 0
-    assert nodes[2:] == [0, 0]
+
+    def nodes(sessions) -> list[int]:
+        counts = []
+        for session in sessions:
+            with open(session.end_profiling()) as profile:
+                counts.append(sum(event["cat"] == "Node" for event in json.load(profile)))
+        return counts
+
+    backbones, stages = nodes(tracker._engine._backbones), nodes(tracker._engine._stages)
+    assert backbones[0] > 0 and backbones[1:] == [0, 0]
+    assert stages[1] > 0 and stages[0] == stages[2] == stages[3] == 0

@@ -24,15 +24,21 @@ def test_the_shipped_artefact_is_whole():
     manifest = load_manifest(find("default"))
     assert manifest.depths >= 4
     assert len(manifest.default_tau) == manifest.depths - 1
-    assert manifest.macs_to_depth[-1] == sum(manifest.stage_macs)
-    costs = [sum(manifest.stage_seconds[: k + 1]) for k in range(manifest.depths)]
-    assert costs[0] <= costs[-1] / 4
+    assert manifest.seconds((0.0, 0.0, 0.0), 1) <= manifest.seconds((1.0, 1.0, 1.0), 4) / 4
+
+
+def test_an_exit_that_is_not_evaluated_is_not_paid_for(manifest):
+    """Stages of 10, 10, 20, 40 MMAC, without their exits 8, 8, 15."""
+    assert manifest.macs((0.0, 0.0, 0.0), 1) == 10e6
+    assert manifest.macs((0.5, 0.5, 0.5), 4) == 80e6
+    assert manifest.macs((1.0, 1.0, 1.0), 4) == (8 + 8 + 15 + 40) * 1e6
+    assert manifest.macs((0.5, 1.0, 0.5), 3) == (10 + 8 + 20) * 1e6
 
 
 def test_the_shipped_table_rises_in_cost_and_accuracy():
     manifest = load_manifest(find("default"))
     costs = [
-        sum(s * sum(manifest.stage_seconds[: k + 1]) for k, s in enumerate(row.share))
+        sum(s * manifest.seconds(row.tau, k) for k, s in enumerate(row.share, start=1))
         for row in manifest.table
     ]
     assert len(costs) >= 2
@@ -46,7 +52,8 @@ def test_the_shipped_table_rises_in_cost_and_accuracy():
 def test_one_copy_of_the_weights_is_small_and_has_its_terms():
     folder = find("default")
     assert (folder / "weights.safetensors").stat().st_size < 8_000_000
-    assert sum(f.stat().st_size for f in folder.glob("*.onnx")) < 8_000_000
+    parts = [folder / "template.onnx", *folder.glob("stage_*.onnx")]
+    assert sum(f.stat().st_size for f in parts) < 8_000_000
     assert "commercial" in (folder / "card.md").read_text()
     assert "commercial" in (FOLDER / "LICENSE").read_text()
 

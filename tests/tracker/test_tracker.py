@@ -27,6 +27,20 @@ def test_the_large_crop_is_cut_only_for_the_stage_that_asks(manifest, frame):
     assert engine.calls == [(1, 128), (2, None), (3, 256), (4, None)]
 
 
+@pytest.mark.parametrize(
+    "budget, passed, called",
+    [
+        pytest.param("full", [(1, 128), (2, None), (3, 256)], [(4, None)], id="full"),
+        pytest.param("depth:2", [(1, 128)], [(2, None)], id="depth 2"),
+        pytest.param("depth:1", [], [(1, 128)], id="depth 1"),
+    ],
+)
+def test_exits_that_cannot_be_taken_are_not_evaluated(manifest, frame, budget, passed, called):
+    tracker, engine = started(manifest, frame, lambda k: answer(gate=0.99), budget)
+    tracker.update(frame)
+    assert (engine.passed, engine.calls) == (passed, called)
+
+
 def test_a_still_target_stays(manifest, frame):
     """The engine sees the target in the middle of the window, as large as it is."""
     tracker, _ = started(manifest, frame, lambda k: answer((8, 8)))

@@ -1,29 +1,54 @@
 import numpy as np
 import pytest
 
-from training.calibrate import Row, cheapest_within, pareto, shares, thresholds
-
-SECONDS = (1.0, 1.0, 2.0, 4.0)
+from training.calibrate import (
+    RATIOS,
+    Row,
+    candidates,
+    cheapest_within,
+    pareto,
+    shares,
+    thresholds,
+)
 
 
 @pytest.mark.parametrize(
-    "ratio, expected",
+    "exits, ratio, expected",
     [
-        pytest.param(1.0, [0.25] * 4, id="even"),
-        pytest.param(0.5, [8 / 15, 4 / 15, 2 / 15, 1 / 15], id="each half of the one before"),
-        pytest.param(2.0, [1 / 15, 2 / 15, 4 / 15, 8 / 15], id="each twice the one before"),
+        pytest.param((0, 1, 2), 1.0, [0.25] * 4, id="even"),
+        pytest.param((0, 1, 2), 0.5, [8 / 15, 4 / 15, 2 / 15, 1 / 15], id="each half of the one before"),
+        pytest.param((0,), 2.0, [1 / 3, 0, 0, 2 / 3], id="two exits left out"),
+        pytest.param((1, 2), 1.0, [0, 1 / 3, 1 / 3, 1 / 3], id="the first left out"),
     ],
 )
-def test_shares(ratio, expected):
-    assert shares(4, ratio) == pytest.approx(expected)
+def test_shares(exits, ratio, expected):
+    assert shares(exits, 4, ratio) == pytest.approx(expected)
+
+
+def test_an_exit_left_out_is_never_taken_and_the_others_keep_their_shares():
+    gates = np.random.default_rng(0).beta(2, 2, (20_000, 3))
+    tau = thresholds(gates, shares((0, 2), 4, 1.0))
+    assert tau[1] == 1.0
+    depths = [next((k for k in range(3) if g[k] > tau[k]), 3) for g in gates]
+    assert np.bincount(depths, minlength=4) / len(gates) == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3], abs=0.005)
+
+
+def test_candidates_are_the_fixed_depths_and_every_set_of_exits():
+    found = candidates(np.random.default_rng(0).random((500, 3)))
+    assert found[:3] == [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 1.0, 0.0)]
+    assert len(found) == 3 + 7 * len(RATIOS)
+    sets = {tuple(k for k, t in enumerate(tau) if t < 1) for tau in found[3:]}
+    assert sets == {(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)}
 
 
 @pytest.mark.parametrize("ratio", [0.2, 0.5, 1.0, 3.0])
 def test_thresholds_give_the_wanted_shares_by_brute_force(ratio):
     gates = np.random.default_rng(0).beta(2, 2, (20_000, 3))
-    tau = thresholds(gates, shares(4, ratio))
+    tau = thresholds(gates, shares((0, 1, 2), 4, ratio))
     depths = [next((k for k in range(3) if g[k] > tau[k]), 3) for g in gates]
-    assert np.bincount(depths, minlength=4) / len(gates) == pytest.approx(shares(4, ratio), abs=0.005)
+    assert np.bincount(depths, minlength=4) / len(gates) == pytest.approx(
+        shares((0, 1, 2), 4, ratio), abs=0.005
+    )
 
 
 def test_thresholds_of_correlated_gates_too():
@@ -48,21 +73,22 @@ CHEAP, MIDDLE, WORSE, FULL = (
 )
 
 
-def test_the_cost_of_a_row_is_its_mean_time():
-    assert CHEAP.cost(SECONDS) == 1
-    assert FULL.cost(SECONDS) == 8
-    assert MIDDLE.cost(SECONDS) == 1.5
+def test_the_cost_of_a_row_is_its_mean_time(manifest):
+    """Stages of 1, 1, 2, 4 ms."""
+    assert CHEAP.cost(manifest) == pytest.approx(0.001)
+    assert FULL.cost(manifest) == pytest.approx(0.008)
+    assert MIDDLE.cost(manifest) == pytest.approx(0.0015)
 
 
-def test_rows_that_a_cheaper_one_beats_are_dropped():
-    assert pareto([FULL, WORSE, CHEAP, MIDDLE], SECONDS) == [CHEAP, MIDDLE, FULL]
+def test_rows_that_a_cheaper_one_beats_are_dropped(manifest):
+    assert pareto([FULL, WORSE, CHEAP, MIDDLE], manifest) == [CHEAP, MIDDLE, FULL]
 
 
-def test_a_full_depth_that_does_not_pay_is_dropped_too():
-    assert pareto([row(0.58, 0, 0, 0, 1), MIDDLE, CHEAP], SECONDS) == [CHEAP, MIDDLE]
+def test_a_full_depth_that_does_not_pay_is_dropped_too(manifest):
+    assert pareto([row(0.58, 0, 0, 0, 1), MIDDLE, CHEAP], manifest) == [CHEAP, MIDDLE]
 
 
-def test_the_default_is_the_cheapest_within_half_a_point():
+def test_the_default_is_the_cheapest_within_half_a_point(manifest):
     table = [CHEAP, MIDDLE, FULL]
-    assert cheapest_within(table, FULL.accuracy, SECONDS) == MIDDLE
-    assert cheapest_within(table, 0.588, SECONDS) == FULL
+    assert cheapest_within(table, FULL.accuracy, manifest) == MIDDLE
+    assert cheapest_within(table, 0.588, manifest) == FULL
