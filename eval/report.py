@@ -21,7 +21,7 @@ from eval.tables import evaluation_table, figure_of
 from tracker.boxes import overlap
 from tracker.errors import SourceError
 
-SHOTS, SHOT_WIDTH = 6, 240
+SHOTS, SHOT_WIDTH = 6, 200
 OURS, OTHER, TRUTH = (96, 208, 64), (230, 130, 40), (245, 245, 245)
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1500px; margin: 2rem auto }
@@ -93,7 +93,7 @@ def _strip(sequence: Sequence, ours: Row, other: Row) -> str:
     ]
     strip = np.hstack(shots)
     bar = _overlap_bar(sequence, ours, strip.shape[1])
-    data = cv2.imencode(".jpg", np.vstack([strip, bar]), [cv2.IMWRITE_JPEG_QUALITY, 78])[1].tobytes()
+    data = cv2.imencode(".jpg", np.vstack([strip, bar]), [cv2.IMWRITE_JPEG_QUALITY, 72])[1].tobytes()
     return f"<img alt='{html.escape(sequence.name)}' src='data:image/jpeg;base64,{_base64(data)}'>"
 
 

@@ -5,6 +5,7 @@ import shutil
 
 import cv2
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -146,3 +147,35 @@ def test_weights_of_another_kind_are_refused(tmp_path):
     (tmp_path / "weights.safetensors").write_bytes(b"no weights")
     with pytest.raises(ManifestError, match="not the weights of depthgate-s"):
         load_network(tmp_path / "weights.safetensors", "depthgate-s")
+
+
+def macs_of_graph(path) -> int:
+    """Of the convolutions and matrix products of a graph for one target, by ONNX's own shape inference."""
+    model = onnx.load(path)
+    for value in (*model.graph.input, *model.graph.output):
+        if value.type.tensor_type.shape.dim[0].dim_param:
+            value.type.tensor_type.shape.dim[0].dim_value = 1
+    del model.graph.value_info[:]
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes = {
+        v.name: [d.dim_value for d in v.type.tensor_type.shape.dim]
+        for v in (*graph.value_info, *graph.input, *graph.output)
+    }
+    shapes |= {i.name: list(i.dims) for i in graph.initializer}
+    total = 0
+    for node in graph.node:
+        if node.op_type == "Conv":
+            weight, out = shapes[node.input[1]], shapes[node.output[0]]
+            total += int(np.prod(out[1:]) * np.prod(weight[1:]))
+        elif node.op_type == "MatMul":
+            a, b = shapes[node.input[0]], shapes[node.input[1]]
+            total += int(np.prod(a[-2:]) * b[-1])
+    return total
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_the_manifests_macs_are_those_of_the_graphs(artefact, k):
+    folder, manifest = artefact
+    assert macs_of_graph(folder / f"stage_{k}.onnx") == pytest.approx(manifest.stage_macs[k - 1], rel=1e-3)
+    if k < manifest.depths:
+        assert macs_of_graph(folder / f"backbone_{k}.onnx") == manifest.backbone_macs[k - 1]
