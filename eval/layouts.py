@@ -76,10 +76,20 @@ def write_vot(sequences: list[Sequence], out: Path) -> list[Annotated]:
 
 
 def vot_truth(sequence: Sequence) -> list[Region]:
-    """VOT's own polygons where the pack has them, else the boxes."""
+    """VOT's own polygons where the pack has them, else the boxes.
+
+    Raises:
+        SourceError: there are fewer or more polygons than boxes.
+    """
     polygons = sequence.entry.get("vot_groundtruth")
     if polygons:
-        return read_regions(sequence.video.parents[1] / polygons)
+        path = sequence.video.parents[1] / polygons
+        regions = read_regions(path)
+        if len(regions) != len(sequence.boxes):
+            raise SourceError(
+                f"layout: {path} has {len(regions)} rows for {len(sequence.boxes)} boxes; is it cut?"
+            )
+        return regions
     visible = sequence.visible
     return [rectangle(box) if seen else None for box, seen in zip(sequence.boxes, visible, strict=True)]
 

@@ -124,6 +124,15 @@ def test_the_vot_layout_keeps_boxes_and_pixels(pack, tmp_path):
     assert np.abs(picture[50, 45].astype(int) - (30, 200, 240)).max() < 25
 
 
+def test_polygons_of_another_number_are_named(pack, tmp_path):
+    entries = json.loads((pack / "index.json").read_text())
+    entries[0]["vot_groundtruth"] = "pack/one.txt"
+    (pack / "index.json").write_text(json.dumps(entries))
+    (pack / "one.txt").write_text("1,2,3,4\n" * 5)
+    with pytest.raises(SourceError, match="5 rows for 12 boxes"):
+        write_vot(read_pack(pack)[:1], tmp_path / "sequences")
+
+
 def test_folders_with_names_are_read(pack, tmp_path):
     folder = tmp_path / "mine" / "ball"
     folder.mkdir(parents=True)
