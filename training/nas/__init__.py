@@ -1,0 +1,1 @@
+"""Searching the NAS-Bench-101 space: the table, surrogates, searchers, selection."""
