@@ -77,7 +77,7 @@ class Table:
         return Measurement(accuracy, seconds, kind)
 
     def query(self, cell: CellSpec, epochs: int = 108, rng: np.random.Generator | None = None) -> Measurement:
-        """One repeat, drawn by `rng` (without it `peek`); its seconds are added to `spent`, every time anew."""
+        """One repeat, drawn by `rng` (without it `peek`); its seconds are added to `spent` every time."""
         found = self.peek(cell, epochs)
         if rng is not None:
             place, e = self._find(cell), _epoch(epochs)

@@ -104,18 +104,18 @@ def _parse(payload: bytes, space: Space, metrics_type: Any, path: Path) -> tuple
 def _metrics_type() -> Any:
     """The message class of model_metrics.proto, described here since no .proto is compiled."""
     file = descriptor_pb2.FileDescriptorProto(name="model_metrics.proto", package="nasbench", syntax="proto2")
-    double, integer = (
-        descriptor_pb2.FieldDescriptorProto.TYPE_DOUBLE,
-        descriptor_pb2.FieldDescriptorProto.TYPE_INT32,
-    )
+    field = descriptor_pb2.FieldDescriptorProto
+    one, many, evaluated = field.LABEL_OPTIONAL, field.LABEL_REPEATED, ".nasbench.EvaluationData"
     evaluation = file.message_type.add(name="EvaluationData")
     for number, name in enumerate(FIELDS, start=1):
-        evaluation.field.add(name=name, number=number, type=double, label=1)
-    evaluation.field.add(name="checkpoint_path", number=6, type=9, label=1)
+        evaluation.field.add(name=name, number=number, type=field.TYPE_DOUBLE, label=one)
+    evaluation.field.add(name="checkpoint_path", number=6, type=field.TYPE_STRING, label=one)
     model = file.message_type.add(name="ModelMetrics")
-    model.field.add(name="evaluation_data", number=1, type=11, label=3, type_name=".nasbench.EvaluationData")
-    model.field.add(name="trainable_parameters", number=2, type=integer, label=1)
-    model.field.add(name="total_time", number=3, type=double, label=1)
+    model.field.add(
+        name="evaluation_data", number=1, type=field.TYPE_MESSAGE, label=many, type_name=evaluated
+    )
+    model.field.add(name="trainable_parameters", number=2, type=field.TYPE_INT32, label=one)
+    model.field.add(name="total_time", number=3, type=field.TYPE_DOUBLE, label=one)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("nasbench.ModelMetrics"))
