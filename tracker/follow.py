@@ -111,10 +111,19 @@ def _loop(
         if window is None:
             continue
         wishes = window.show(overlay(frame, seen, tracker.depths, window.panel))
+        if wishes.deeper:
+            tracker.budget = stepped(tracker.budget, wishes.deeper, tracker.depths)
         if wishes.quit:
             return
         if wishes.select and (again := window.select_box(frame)):
             tracker.init(frame, again)
+
+
+def stepped(budget: str | None, steps: int, depths: int) -> str | None:
+    """The budget some steps up or down the ladder depth:1 … depth:D−1, the default, full."""
+    ladder = [*(f"depth:{k}" for k in range(1, depths)), None, "full"]
+    at = ladder.index(budget) if budget in ladder else ladder.index(None)
+    return ladder[min(max(at + steps, 0), len(ladder) - 1)]
 
 
 class _Record:

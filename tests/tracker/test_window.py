@@ -5,6 +5,7 @@ import pytest
 
 pygame = pytest.importorskip("pygame", reason="needs the extra window")
 
+from tracker.follow import stepped  # noqa: E402
 from tracker.ui.window import Window  # noqa: E402
 
 
@@ -41,6 +42,29 @@ def test_keys(window):
     press(pygame.K_d)
     window.show(FRAME)
     assert not window.panel
+
+
+def test_plus_and_minus_ask_for_another_budget(window):
+    press(pygame.K_PLUS)
+    press(pygame.K_EQUALS)
+    assert window.show(FRAME).deeper == 2
+    press(pygame.K_MINUS)
+    assert window.show(FRAME).deeper == -1
+
+
+@pytest.mark.parametrize(
+    "budget, steps, expected",
+    [
+        (None, 1, "full"),
+        (None, -1, "depth:3"),
+        ("depth:3", 1, None),
+        ("depth:2", -5, "depth:1"),
+        ("full", 1, "full"),
+        ("0.1GMAC", -1, "depth:3"),
+    ],
+)
+def test_the_ladder_of_budgets(budget, steps, expected):
+    assert stepped(budget, steps, 4) == expected
 
 
 def test_pause_waits_for_a_step(window):

@@ -1,7 +1,7 @@
 """A window by SDL (extra `window`): shows frames, takes keys, lets a person draw the box.
 
-Keys: space pauses, `.` steps, s draws a new box, d shows or hides the panel,
-h the help line, q or Esc ends.
+Keys: space pauses, `.` steps, + and - change the budget, s draws a new box, d
+shows or hides the panel, h the help line, q or Esc ends.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tracker.boxes import Box
 from tracker.errors import TrackerError
 
-HELP = "space pause   . step   s new box   d panel   h help   q quit"
+HELP = "space pause   . step   + - compute   s new box   d panel   h help   q quit"
 MIN_BOX_PX = 3
 
 
@@ -26,6 +26,7 @@ class Wishes:
 
     quit: bool = False
     select: bool = False
+    deeper: int = 0
 
 
 class Window:
@@ -71,6 +72,10 @@ class Window:
             return False
         elif key == pygame.K_SPACE:
             self._paused = not self._paused
+        elif key in (pygame.K_PLUS, pygame.K_EQUALS, pygame.K_KP_PLUS):
+            wishes.deeper += 1
+        elif key in (pygame.K_MINUS, pygame.K_KP_MINUS):
+            wishes.deeper -= 1
         elif key == pygame.K_s:
             wishes.select = True
         elif key == pygame.K_d:
