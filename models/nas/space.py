@@ -38,7 +38,7 @@ class Space:
     @property
     def keys(self) -> Ints:
         """One ascending integer a cell."""
-        return _key(self.vertices, self.adj, self.ops)
+        return row_key(self.vertices, self.adj, self.ops)
 
     def index(self, cell: CellSpec) -> int:
         """The row of a cell, whatever its labelling.
@@ -47,7 +47,7 @@ class Space:
             ValueError: the cell is not of the space; the message says why.
         """
         code = canonical(cell)
-        return int(np.searchsorted(self.keys, _key(*(np.int64(c) for c in code))))
+        return int(np.searchsorted(self.keys, row_key(*(np.int64(c) for c in code))))
 
 
 @lru_cache(1)
@@ -73,7 +73,7 @@ def canonical(cell: CellSpec) -> tuple[int, int, int]:
         edges = [(place[i], place[j]) for i, j in cell.edges]
         if any(i >= j for i, j in edges):
             continue
-        adj = sum(1 << _bit(i, j) for i, j in edges)
+        adj = sum(1 << edge_bit(i, j) for i, j in edges)
         ops = 0
         for old in order:
             ops = 3 * ops + OPS.index(cell.ops[old - 1])
@@ -83,12 +83,14 @@ def canonical(cell: CellSpec) -> tuple[int, int, int]:
     return cell.vertices, *best
 
 
-def _key(vertices: npt.ArrayLike, adj: npt.ArrayLike, ops: npt.ArrayLike) -> Ints:
+def row_key(vertices: npt.ArrayLike, adj: npt.ArrayLike, ops: npt.ArrayLike) -> Ints:
+    """Integers that order cells as the space does."""
     v, a, o = (np.asarray(x, np.int64) for x in (vertices, adj, ops))
     return np.asarray((v << 32 | a) << 8 | o)
 
 
-def _bit(i: int, j: int) -> int:
+def edge_bit(i: int, j: int) -> int:
+    """Place of edge i→j in an adjacency."""
     return i + j * (j - 1) // 2
 
 
@@ -111,14 +113,14 @@ def _graphs(vertices: int, max_edges: int) -> tuple[npt.NDArray[np.uint32], list
     adj = np.arange(1 << vertices * (vertices - 1) // 2, dtype=np.uint32)
     adj = adj[np.bitwise_count(adj) <= max_edges]
     for v in range(vertices):
-        into = np.uint32(sum(1 << _bit(i, v) for i in range(v)))
-        out = np.uint32(sum(1 << _bit(v, j) for j in range(v + 1, vertices)))
+        into = np.uint32(sum(1 << edge_bit(i, v) for i in range(v)))
+        out = np.uint32(sum(1 << edge_bit(v, j) for j in range(v + 1, vertices)))
         if v > 0:
             adj = adj[adj & into != 0]
         if v < vertices - 1:
             adj = adj[adj & out != 0]
     orders = list(permutations(range(1, vertices - 1)))
-    tables = [_relabelling(vertices, order) for order in orders]
+    tables = [relabelling(vertices, order) for order in orders]
     for low, high in tables[1:]:
         adj = adj[(low[adj & 2047] | high[adj >> 11]) >= adj]
     same = np.stack([(low[adj & 2047] | high[adj >> 11]) == adj for low, high in tables], 1)
@@ -126,7 +128,7 @@ def _graphs(vertices: int, max_edges: int) -> tuple[npt.NDArray[np.uint32], list
     return adj, groups
 
 
-def _relabelling(
+def relabelling(
     vertices: int, order: tuple[int, ...]
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
     """Tables for the low 11 and the other bits of an adjacency: vertex order[k] becomes k + 1.
@@ -138,7 +140,7 @@ def _relabelling(
     for j in range(vertices):
         for i in range(j):
             a, b = place[i], place[j]
-            image[_bit(i, j)] = np.uint32(1 << _bit(a, b)) if a < b else INVALID
+            image[edge_bit(i, j)] = np.uint32(1 << edge_bit(a, b)) if a < b else INVALID
     low, high = np.zeros(2048, np.uint32), np.zeros(1024, np.uint32)
     for bit in range(11):
         low |= np.where(np.arange(2048) >> bit & 1, image[bit], np.uint32(0))
