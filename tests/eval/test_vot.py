@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 
 import eval.vot as vot
@@ -50,7 +49,7 @@ def test_our_measures_equal_the_toolkits_from_the_same_trajectories(data, tmp_pa
                 continue
             for key in ("accuracy", "robustness", "eao"):
                 assert row["built_in"][key] == pytest.approx(row[key], abs=1e-6)
-                compared += np.isfinite(row[key])
+                compared += row[key] is not None
     assert compared >= 15
     again = evaluate_vot(sequences, "local", tmp_path / "ws", ["static", "depth:1"])
     assert json.dumps(again) == json.dumps(document), "finished runs are kept"
