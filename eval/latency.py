@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from eval.host import describe_host
 from tracker import Tracker
-from tracker.crop import Window, cut
+from tracker.crop import CropPyramid, Window, cut
 from tracker.decode import Decoder
 from tracker.engine import OrtEngine
 from tracker.manifest import Manifest, load_manifest
@@ -33,8 +33,9 @@ NOT_FOR_GRAPHS = {"AzureExecutionProvider"}
 def latency(model: str, threads: list[int], json_file: Path | None = None) -> dict[str, Any]:
     """Milliseconds of every part of a frame, for each provider that is here and each number of threads.
 
-    `parts` are quantiles; `rest` is the median full update less the medians of
-    its parts. `limit_gmacs` is a float32 matrix product on one thread in the
+    `parts` are quantiles: stage_k with its exit, backbone_k without (a frame
+    at full depth runs backbone_1 … backbone_D−1 and stage_D). `rest` is the
+    median of such an update less the medians of its parts. `limit_gmacs` is a float32 matrix product on one thread in the
     same run, `of_limit` the share of it that each stage reaches by its MACs.
     """
     providers = [p for p in onnxruntime.get_available_providers() if p not in NOT_FOR_GRAPHS]
@@ -65,7 +66,8 @@ def _one(model: str, threads: int, provider: str, limit: float) -> dict[str, Any
     with _joules() as energy:
         for _ in range(ROUNDS):
             tracker.update(frame)
-    whole = sum(v["p50"] for k, v in parts.items() if k != "update")
+    apart = {"update", *(f"stage_{k}" for k in range(1, manifest.depths))}
+    whole = sum(v["p50"] for k, v in parts.items() if k not in apart)
     stages = [parts[f"stage_{k}"]["p50"] for k in range(1, manifest.depths + 1)]
     run = {
         "provider": provider,
@@ -82,7 +84,7 @@ def _one(model: str, threads: int, provider: str, limit: float) -> dict[str, Any
 
 
 def _parts(engine: OrtEngine, tracker: Tracker, frame: npt.NDArray[np.uint8]) -> dict[str, dict[str, float]]:
-    """Quantiles of the crops, each stage, decoding, and a whole update, in turns."""
+    """Quantiles of the crops, each stage with and without its exit, decoding, and a whole update, in turns."""
     manifest = tracker.manifest
     sides = manifest.geometry.stage_sides
     window = _window(manifest)
@@ -100,10 +102,13 @@ def _parts(engine: OrtEngine, tracker: Tracker, frame: npt.NDArray[np.uint8]) ->
 
     for _ in range(ROUNDS + WARM_UP):
         carry = None
+        pyramid = CropPyramid(frame, window, (90, 90, 90))
         for k, side in enumerate(sides, start=1):
             if side is not None:
-                timed(f"crop_{side}", lambda s=side: cut(frame, window, s, (90, 90, 90)))
+                timed(f"crop_{side}", lambda s=side, p=pyramid: p[s])
             crop = None if side is None else crops[side]
+            if k < manifest.depths:
+                timed(f"backbone_{k}", lambda k=k, crop=crop, carry=carry: engine.pass_on(k, crop, carry))
             output = timed(
                 f"stage_{k}", lambda k=k, crop=crop, carry=carry: engine.stage(k, crop, carry, kernels[k - 1])
             )

@@ -1,6 +1,6 @@
 """Accuracy against milliseconds and MACs: the adaptive tracker over its budgets, fixed depths, and others.
 
-python app.py eval sweep ../shared/data/video/dev --out docs/results/eval/sweep
+python app.py eval sweep ../shared/data/video/dev --out docs/results/eval
 """
 
 import json
@@ -11,12 +11,13 @@ import numpy as np
 
 from eval.contenders import DEFAULT, RANDOM
 from eval.folder import evaluate_folder
+from eval.tables import label_points
 from tracker import Tracker
 from tracker.manifest import NEVER, Manifest
 
 POINTS = 5
 BASELINES = ("kcf-no-threshold", "csrt", "mosse")
-COLOURS = {"budget": "#2f6f9f", "depth": "#d08a2f", "other": "#8a8a8a"}
+COLOURS = {"budget": "#2f6f9f", "depth": "#d08a2f", "random": "#7a4fa0", "other": "#8a8a8a"}
 
 
 def budgets_between(manifest: Manifest, points: int = POINTS) -> list[str]:
@@ -33,9 +34,10 @@ def sweep(folder: Path, out: Path, model: str = "default", starts: int = 1) -> d
     budgets = budgets_between(manifest)
     names = [DEFAULT, "full", *depths, *budgets, RANDOM, *BASELINES]
     document = evaluate_folder(folder, out, model, names, starts)
+    kinds = {"budget": (DEFAULT, *budgets), "depth": (*depths, "full"), "random": (RANDOM,)}
     points = {}
     for name, row in document["contenders"].items():
-        kind = "budget" if name in (DEFAULT, *budgets) else "depth" if "share" in row else "other"
+        kind = next((kind for kind, those in kinds.items() if name in those), "other")
         points[name] = {
             "kind": kind,
             "auc": row["auc"],
@@ -75,7 +77,7 @@ def write_scatter(document: dict[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.6), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    left, right = figure.subplots(1, 2)
     for axes, key, label in (
         (left, "ms", "ms per update, one thread"),
         (right, "mmac", "mean MMAC per frame"),
@@ -85,16 +87,27 @@ def write_scatter(document: dict[str, Any], path: Path) -> None:
             of_kind = sorted((p[key], p["auc"]) for p in rows.values() if p["kind"] == kind)
             if of_kind:
                 x, y = zip(*of_kind, strict=True)
-                axes.plot(x, y, "o-" if kind != "other" else "o", color=colour, label=_LABELS[kind])
-        for name, p in rows.items():
-            axes.annotate(name, (p[key], p["auc"]), xytext=(5, 4), textcoords="offset points", fontsize=7)
+                axes.plot(
+                    x, y, "o-" if kind in ("budget", "depth") else "o", color=colour, label=_LABELS[kind]
+                )
         axes.set_xlabel(label)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
     left.set_xscale("log")
     left.set_ylabel(f"success AUC, {document['folder']} set")
     left.legend(loc="lower right", fontsize=8)
+    right.margins(x=0.12, y=0.2)
+    for axes, key in ((left, "ms"), (right, "mmac")):
+        named = {n: p for n, p in document["points"].items() if p[key] is not None}
+        if axes is left:
+            named = {n: p for n, p in named.items() if p["kind"] != "budget" or n == DEFAULT}
+        label_points(axes, {n: (p[key], p["auc"]) for n, p in named.items()})
     figure.savefig(path, dpi=110)
 
 
-_LABELS = {"budget": "gates, by budget", "depth": "fixed or random depth", "other": "OpenCV"}
+_LABELS = {
+    "budget": "gates, by budget",
+    "depth": "fixed depth",
+    "random": "random depth",
+    "other": "OpenCV",
+}

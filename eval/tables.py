@@ -54,13 +54,44 @@ def bench_figure(document: dict[str, Any], path: Path) -> None:
     for name, row in document["ms"].items():
         mine = name in ours or name.startswith("depth:")
         axes.plot(row["mean"], row["auc"], "o", color="#2f6f9f" if mine else "#8a8a8a")
-        axes.annotate(name, (row["mean"], row["auc"]), xytext=(5, 4), textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
     axes.set_xlabel("mean ms per update, one thread")
     axes.set_ylabel("success AUC on the timed frames")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
+    label_points(axes, {name: (row["mean"], row["auc"]) for name, row in document["ms"].items()})
     figure.savefig(path, dpi=110)
+
+
+def label_points(axes: Any, points: dict[str, tuple[float, float]], fontsize: int = 8) -> None:
+    """Write each name beside its point, where it covers no other name and no point.
+
+    Call it last: limits and scales must stand.
+    """
+    from matplotlib.transforms import Bbox
+
+    figure = axes.figure
+    figure.draw_without_rendering()
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in axes.transData.transform(list(points.values()))]
+    for name, point in sorted(points.items(), key=lambda item: -item[1][1]):
+        for dx, dy, side in PLACES:
+            text = axes.annotate(
+                name, point, (dx, dy), textcoords="offset points", fontsize=fontsize, ha=side, va="center"
+            )
+            box = text.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                break
+            text.remove()
+        else:
+            text = axes.annotate(name, point, (6, 6), textcoords="offset points", fontsize=fontsize)
+            box = text.get_window_extent()
+        taken.append(box)
+
+
+# Offsets in points from a point to its name, tried in order: right, left, then above and below, ever farther.
+PLACES = [(7, 0, "left"), (-7, 0, "right")] + [
+    (0, sign * step, "center") for step in (10, 19, 28, 37) for sign in (1, -1)
+]
 
 
 def latency_table(document: dict[str, Any]) -> str:
@@ -155,6 +186,12 @@ def sweep_table(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def rows_table(rows: list[list[str]]) -> str:
+    """Columns' names first, then the rows."""
+    head, *body = ("| " + " | ".join(row) + " |" for row in rows)
+    return "\n".join([head, "|---" * len(rows[0]) + "|", *body])
+
+
 def filled(text: str, results: Path = RESULTS) -> str:
     """The page with every marked section written anew from its JSON under docs/results."""
 
@@ -167,6 +204,8 @@ def filled(text: str, results: Path = RESULTS) -> str:
 
 def _table(document: dict[str, Any]) -> str:
     """The table of whatever kind of document it is, and the host that its numbers were measured on."""
+    if "table" in document:
+        return rows_table(document["table"])
     if "stack" in document:
         return vot_table(document)
     if "rows" in document:
