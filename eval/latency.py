@@ -35,8 +35,9 @@ def latency(model: str, threads: list[int], json_file: Path | None = None) -> di
 
     `parts` are quantiles: stage_k with its exit, backbone_k without (a frame
     at full depth runs backbone_1 … backbone_D−1 and stage_D). `rest` is the
-    median of such an update less the medians of its parts. `limit_gmacs` is a float32 matrix product on one thread in the
-    same run, `of_limit` the share of it that each stage reaches by its MACs.
+    median of such an update less the medians of its parts. `limit_gmacs` is a
+    float32 matrix product on one thread in the same run, `of_limit` the share
+    of it that each stage reaches by its MACs.
     """
     providers = [p for p in onnxruntime.get_available_providers() if p not in NOT_FOR_GRAPHS]
     limit = matrix_limit_gmacs()
@@ -84,7 +85,7 @@ def _one(model: str, threads: int, provider: str, limit: float) -> dict[str, Any
 
 
 def _parts(engine: OrtEngine, tracker: Tracker, frame: npt.NDArray[np.uint8]) -> dict[str, dict[str, float]]:
-    """Quantiles of the crops, each stage with and without its exit, decoding, and a whole update, in turns."""
+    """Quantiles of crops, stages with and without their exits, decoding, and a whole update, in turns."""
     manifest = tracker.manifest
     sides = manifest.geometry.stage_sides
     window = _window(manifest)

@@ -10,6 +10,7 @@ from eval.folder import evaluate_folder
 from eval.latency import latency, matrix_limit_gmacs
 from eval.report import write_report
 from eval.sweep import BASELINES, budgets_between, sweep
+from eval.tables import label_points, rows_table
 from tracker import SourceError, Tracker
 from tracker.zoo import find
 
@@ -64,8 +65,21 @@ def test_latency_tells_every_part_and_never_guesses_energy(monkeypatch, tmp_path
     monkeypatch.setattr(room, "ENERGY", tmp_path / "none")
     document = latency(str(find("default")), [1])
     run = document["runs"][0]
-    parts = {"crop_128", "crop_256", "stage_1", "stage_2", "stage_3", "stage_4", "decode", "update"}
-    assert set(run["parts"]) == parts
+    stages = {f"stage_{k}" for k in (1, 2, 3, 4)} | {f"backbone_{k}" for k in (1, 2, 3)}
+    assert set(run["parts"]) == stages | {"crop_128", "crop_256", "decode", "update"}
+    way_of_a_full_frame = [
+        "crop_128",
+        "backbone_1",
+        "backbone_2",
+        "crop_256",
+        "backbone_3",
+        "stage_4",
+        "decode",
+    ]
+    medians = {name: row["p50"] for name, row in run["parts"].items()}
+    assert run["rest"] == pytest.approx(
+        medians["update"] - sum(medians[name] for name in way_of_a_full_frame), abs=1e-3
+    )
     assert "millijoules_per_update" not in run
     assert document["limit_gmacs"] > 1 and matrix_limit_gmacs() > 1
 
@@ -79,3 +93,20 @@ def test_energy_is_read_where_the_machine_tells(monkeypatch, tmp_path):
     with room._joules() as spent:
         counter.write_text("3500000")
     assert spent == [2.5]
+
+
+def test_names_of_crowded_points_do_not_cover_each_other():
+    from matplotlib.figure import Figure
+
+    axes = Figure((6, 4)).subplots()
+    points = {f"name {k}": (1 + k * 0.001, 0.5 + k * 0.001) for k in range(6)}
+    axes.plot(*zip(*points.values(), strict=True), "o")
+    axes.set(xlim=(0, 2), ylim=(0, 1))
+    label_points(axes, points)
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert [t.get_text() for t in axes.texts] == sorted(points, reverse=True)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_a_documents_own_rows_become_a_table():
+    assert rows_table([["a", "b"], ["1", "2"]]) == "| a | b |\n|---|---|\n| 1 | 2 |"
