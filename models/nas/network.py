@@ -14,9 +14,9 @@ STEM_CHANNELS, STACKS, CELLS_PER_STACK, CLASSES = 128, 3, 3, 10
 
 
 class NasBenchNetwork(nn.Module):
-    """N×3×32×32 pictures to N×10 logits."""
+    """N×3×32×32 pictures to N×10 logits; `stem` channels at first, `cells` in each of three stacks."""
 
-    def __init__(self, spec: CellSpec, stem: int = STEM_CHANNELS) -> None:
+    def __init__(self, spec: CellSpec, stem: int = STEM_CHANNELS, cells: int = CELLS_PER_STACK) -> None:
         super().__init__()
         layers: list[nn.Module] = [conv_bn(3, stem, 3)]
         cin = stem
@@ -24,7 +24,7 @@ class NasBenchNetwork(nn.Module):
             cout = stem * 2**stack
             if stack > 0:
                 layers.append(nn.MaxPool2d(2))
-            for _ in range(CELLS_PER_STACK):
+            for _ in range(cells):
                 layers.append(Cell(spec, cin, cout))
                 cin = cout
         self.features = nn.Sequential(*layers)
