@@ -7,6 +7,7 @@ single one: `Measurement.kind` says which, and no number is a mean unless it
 says so. Cells without a measurement raise, with the reason.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,22 @@ EPOCHS = (4, 12, 36, 108)
 VALIDATION_PICTURES = 9_984  # 39 batches of 256; the rest of the 10,000 was dropped
 # Seconds of a training of e epochs from those of 108: offset and slope, fitted on 100 cells of the pack.
 SECONDS_OF_108 = {4: (13.5, 0.0387), 12: (14.2, 0.1092), 36: (12.9, 0.3323), 108: (0.0, 1.0)}
+HIGHEST, NOT_SEEN = 0.999, 65_535
 PUBLISHED_KINDS = {4: "single repeat", 12: "single repeat", 36: "single repeat", 108: "best of three repeats"}
 
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+def logged(accuracy: npt.ArrayLike) -> Floats:
+    """−log(1 − accuracy): differences among good cells count as much as among bad ones."""
+    return np.asarray(-np.log(1 - np.minimum(accuracy, HIGHEST)))
+
+
+def unlogged(value: npt.ArrayLike) -> Floats:
+    """The inverse of `logged`, within 0 … 1."""
+    return np.asarray(np.clip(1 - np.exp(-np.asarray(value)), 0, 1))
 
 
 class TableError(TrackerError):
@@ -70,22 +82,36 @@ class Table:
         Raises:
             TableError: an illegal or unmeasured cell, or another number of epochs.
         """
+        accuracy, seconds = self.repeats(cell, epochs)
+        kind = self.kinds[epochs] if self.accuracy.shape[2] == 1 else f"mean of {len(accuracy)} repeats"
+        return Measurement(float(accuracy.mean()), float(seconds.mean()), kind)
+
+    def repeats(self, cell: CellSpec, epochs: int = 108) -> tuple[Floats, Floats]:
+        """Accuracies and seconds of the repeats that are there; raises as `peek`."""
         place, e = self._find(cell), _epoch(epochs)
-        repeats = self.accuracy.shape[2]
-        kind = self.kinds[epochs] if repeats == 1 else f"mean of {repeats} repeats"
-        accuracy, seconds = (float(values[place, e].mean()) for values in (self.accuracy, self.seconds))
-        return Measurement(accuracy, seconds, kind)
+        there = np.isfinite(self.accuracy[place, e])
+        if not there.any():
+            known = [
+                str(n) for n, row in zip(EPOCHS, self.accuracy[place], strict=True) if np.isfinite(row).any()
+            ]
+            raise TableError(
+                f"table: cell {self.rows[place]} has no {epochs} epochs, only {', '.join(known)}"
+            )
+        return self.accuracy[place, e, there], self.seconds[place, e, there]
 
     def query(self, cell: CellSpec, epochs: int = 108, rng: np.random.Generator | None = None) -> Measurement:
         """One repeat, drawn by `rng` (without it `peek`); its seconds are added to `spent` every time."""
         found = self.peek(cell, epochs)
         if rng is not None:
-            place, e = self._find(cell), _epoch(epochs)
-            r = int(rng.integers(self.accuracy.shape[2]))
-            accuracy, seconds = (float(values[place, e, r]) for values in (self.accuracy, self.seconds))
-            found = Measurement(accuracy, seconds, self.kinds[epochs])
+            accuracy, seconds = self.repeats(cell, epochs)
+            r = int(rng.integers(len(accuracy)))
+            found = Measurement(float(accuracy[r]), float(seconds[r]), self.kinds[epochs])
         self.spent += found.seconds
         return found
+
+    def as_published(self) -> Floats:
+        """M×4 in the form of the compact file: one repeat at 4, 12 and 36 epochs, the best at 108."""
+        return np.concatenate([self.accuracy[:, :-1, 0], self.accuracy[:, -1:].max(2)], 1)
 
     def _find(self, cell: CellSpec) -> int:
         """Place of a cell among the measured ones; a canonical cell is found without a search."""
@@ -118,6 +144,83 @@ def load_table(path: Path) -> Table:
     seconds108 = columns["vis_time108"].astype(np.float64)
     seconds = np.stack([offset + slope * seconds108 for offset, slope in SECONDS_OF_108.values()], 1)
     return Table(space, columns["vis_index"].astype(np.int64), accuracy, seconds[:, :, None], PUBLISHED_KINDS)
+
+
+Others = dict[str, tuple[Rows, Floats]]
+
+
+def load_others(path: Path) -> Others:
+    """Mean accuracies of cells that others measured: rows M and values M×4 at EPOCHS, by source.
+
+    CLUE gives the mean of three repeats, NASLib, at 108 alone, of one to three.
+    Raises TableError as load_table.
+    """
+    try:
+        with np.load(path) as file:
+            clue, seen = file["clue_val"] / (3 * VALIDATION_PICTURES), _naslib(file)
+            rows = file["clue_index"].astype(np.int64), file["naslib_index"].astype(np.int64)
+    except (OSError, ValueError, KeyError) as error:
+        raise TableError(f"table: {path} cannot be read ({error}); expected nasbench101.npz") from error
+    alone = np.full((len(seen), len(EPOCHS)), np.nan)
+    alone[:, -1] = np.nanmean(seen, 1)
+    return {"CLUE": (rows[0], clue), "NASLib": (rows[1], alone)}
+
+
+def repeat_noise(path: Path) -> float:
+    """Standard deviation of `logged` accuracy at 108 epochs between repeats, pooled over NASLib's cells."""
+    with np.load(path) as file:
+        values = logged(_naslib(file))
+    count = np.isfinite(values).sum(1)
+    several = values[count > 1]
+    spread = np.nansum((several - np.nanmean(several, 1, keepdims=True)) ** 2)
+    return float(np.sqrt(spread / (count[count > 1] - 1).sum()))
+
+
+def _naslib(file: Mapping[str, npt.NDArray[np.uint16]]) -> Floats:
+    """Accuracies of the repeats that were seen, M×3, NaN where none was."""
+    counts = file["naslib_val108"]
+    return np.where(counts == NOT_SEEN, np.nan, counts / VALIDATION_PICTURES)
+
+
+def open_table(path: Path) -> Table:
+    """A table by its suffix: .npz (the compact file), .tfrecord (the original), .jsonl (our own trainings).
+
+    Raises:
+        TableError: none of these, or the file cannot be read.
+    """
+    if path.suffix == ".tfrecord":
+        from training.nas.tfrecord import read_tfrecord
+
+        return read_tfrecord(path)
+    if path.suffix == ".jsonl":
+        return load_own(path)
+    if path.suffix == ".npz":
+        return load_table(path)
+    raise TableError(f"table: got {path}, expected a file .npz, .tfrecord or .jsonl")
+
+
+def load_own(path: Path) -> Table:
+    """Trainings that `search measure` wrote, as many repeats as the file has; NaN where none was.
+
+    Raises:
+        TableError: the file is missing or a line is not of that kind.
+    """
+    try:
+        lines = [json.loads(text) for text in path.read_text().splitlines()]
+        kept = [(line["row"], line["network"]["epochs"], line["repeat"]) for line in lines]
+        values = [(line["accuracy"], line["seconds"]) for line in lines]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TableError(
+            f"table: {path} cannot be read ({error}); expected lines of search measure"
+        ) from error
+    rows = np.unique([row for row, _, _ in kept]).astype(np.int64)
+    shape = len(rows), len(EPOCHS), 1 + max((r for _, _, r in kept), default=0)
+    accuracy, seconds = np.full(shape, np.nan), np.full(shape, np.nan)
+    for (row, epochs, repeat), (reached, took) in zip(kept, values, strict=True):
+        place = int(np.searchsorted(rows, row)), _epoch(epochs), repeat
+        accuracy[place], seconds[place] = reached, took
+    kinds = dict.fromkeys(EPOCHS, "single repeat of a small network of ours")
+    return Table(enumerate_space(), rows, accuracy, seconds, kinds)
 
 
 def _epoch(epochs: int) -> int:

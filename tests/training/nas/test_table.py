@@ -1,8 +1,19 @@
+import json
+
 import numpy as np
 import pytest
 
 from models.cell_spec import CONV3X3, CellSpec
-from training.nas.table import EPOCHS, TableError, load_table
+from training.nas.table import (
+    EPOCHS,
+    TableError,
+    load_others,
+    load_table,
+    logged,
+    open_table,
+    repeat_noise,
+    unlogged,
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +72,38 @@ def test_unmeasured_and_illegal_cells_are_named(table, tmp_path):
         table.peek(table.space[int(table.rows[0])], 5)
     with pytest.raises(TableError, match="cannot be read"):
         load_table(tmp_path / "none.npz")
+
+
+def test_our_own_trainings_are_a_table(tmp_path):
+    file = tmp_path / "own.jsonl"
+    network = {"stem": 16, "cells": 1, "epochs": 4}
+    for row, repeat, accuracy in ((9, 0, 0.5), (9, 1, 0.6), (3, 0, 0.4)):
+        line = {"row": row, "repeat": repeat, "accuracy": accuracy, "seconds": 10.0, "network": network}
+        with file.open("a") as lines:
+            lines.write(json.dumps(line) + "\n")
+    own = open_table(file)
+    assert own.rows.tolist() == [3, 9]
+    assert own.peek(own.space[9], 4).accuracy == pytest.approx(0.55)
+    assert own.peek(own.space[9], 4).kind == "mean of 2 repeats"
+    assert own.peek(own.space[3], 4).kind == "mean of 1 repeats"
+    with pytest.raises(TableError, match="no 108 epochs, only 4"):
+        own.peek(own.space[9])
+    drawn = {own.query(own.space[9], 4, np.random.default_rng(seed)).accuracy for seed in range(20)}
+    assert drawn == {0.5, 0.6}
+    file.write_text("{}\n")
+    with pytest.raises(TableError, match="expected lines of search measure"):
+        open_table(file)
+    with pytest.raises(TableError, match="expected a file .npz"):
+        open_table(tmp_path / "table.csv")
+
+
+def test_others_and_the_noise_of_repeats(data):
+    path = data / "nasbench101" / "nasbench101.npz"
+    others = load_others(path)
+    assert others["CLUE"][1].shape == (100, 4) and others["NASLib"][1].shape == (292, 4)
+    with np.load(path) as file:
+        seen = file["naslib_val108"]
+    three = (seen != 65_535).all(1)
+    logs = -np.log(1 - seen[three] / 9984)
+    assert repeat_noise(path) == pytest.approx(np.sqrt(logs.var(1, ddof=1).mean()), rel=0.6)
+    assert logged(unlogged(1.5)) == pytest.approx(1.5)
