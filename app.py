@@ -6,10 +6,9 @@ python app.py track clip.mp4 --box 312,140,64,90 --save out.mp4
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tracker.boxes import Box
+from training.arguments import box, count, numbers, positive
+from training.nas import verbs as search
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -63,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_calibrate(verbs, common)
     _add_eval(verbs, common)
     _add_bench(verbs, common)
+    search.add(verbs, common)
     return parser
 
 
@@ -80,13 +80,11 @@ def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "source", help="video file, folder of pictures, camera index (0), or URL (rtsp://, http://)"
     )
     p.add_argument(
-        "--box", type=_box, metavar="x,y,w,h", help="the target in the first frame, pixels; else draw it"
+        "--box", type=box, metavar="x,y,w,h", help="the target in the first frame, pixels; else draw it"
     )
+    p.add_argument("--start", type=count, default=0, metavar="FRAME", help="first frame used, counted from 0")
     p.add_argument(
-        "--start", type=_count, default=0, metavar="FRAME", help="first frame used, counted from 0"
-    )
-    p.add_argument(
-        "--end", type=_positive, metavar="FRAME", help="frame to stop before (default: the source's end)"
+        "--end", type=positive, metavar="FRAME", help="frame to stop before (default: the source's end)"
     )
     what = p.add_argument_group("results")
     what.add_argument("--save", type=Path, metavar="OUT.mp4", help="annotated video (H.264)")
@@ -105,7 +103,7 @@ def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--model", default="default", metavar="NAME", help="name in the zoo or an artefact folder"
     )
     how.add_argument("--budget", metavar="BUDGET", help="full, depth:K, 0.2GMAC; default: the calibrated one")
-    how.add_argument("--threads", type=_positive, default=1, help="of the network (default 1)")
+    how.add_argument("--threads", type=positive, default=1, help="of the network (default 1)")
     p.set_defaults(run=_track)
 
 
@@ -202,7 +200,7 @@ def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--starts", type=int, choices=(1, 3), default=1, help="3: start boxes moved by 4 %% as well"
     )
     f.add_argument(
-        "--jobs", type=_positive, default=1, help="sequences side by side; more than 1 takes no milliseconds"
+        "--jobs", type=positive, default=1, help="sequences side by side; more than 1 takes no milliseconds"
     )
     f.set_defaults(run=_eval_folder)
     for kind, text in (
@@ -341,7 +339,7 @@ def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--peers", metavar="A,B,…", help="OpenCV's (kcf, csrt, mosse), or names that the module knows"
     )
-    p.add_argument("--threads", type=_numbers, default=[1], metavar="1,2,…", help="with --parts (default 1)")
+    p.add_argument("--threads", type=numbers, default=[1], metavar="1,2,…", help="with --parts (default 1)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, and a plot beside it")
     p.set_defaults(run=_bench)
 
@@ -369,30 +367,6 @@ def _bench(arguments: argparse.Namespace) -> int:
         if arguments.json is not None:
             tables.bench_figure(document, arguments.json.with_suffix(".png"))
     return DONE
-
-
-def _box(text: str) -> "Box":
-    try:
-        x, y, w, h = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected four numbers x,y,w,h") from error
-    return x, y, w, h
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 0")
-    return int(text)
-
-
-def _numbers(text: str) -> list[int]:
-    return [_positive(part) for part in text.split(",")]
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1")
-    return int(text)
 
 
 if __name__ == "__main__":
