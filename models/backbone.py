@@ -22,12 +22,18 @@ class StageSpec:
         stem: widths of the stride-2 convolutions from pixels to the grid.
         width: channels of its output.
         cells: its cells, in order.
+        early: cells before those, on a grid twice as fine: the stem is one convolution
+            shorter, and a stride-2 convolution follows them.
+        separable, squeeze: how the cells are realised (models.cell.Cell).
     """
 
     side: int | None
     stem: tuple[int, ...]
     width: int
     cells: tuple[CellSpec, ...]
+    early: tuple[CellSpec, ...] = ()
+    separable: bool = False
+    squeeze: bool = False
 
 
 class Stage(nn.Module):
@@ -39,12 +45,21 @@ class Stage(nn.Module):
         self.stem = nn.Sequential(
             *(conv_bn(a, b, 3, stride=2) for a, b in zip(widths, spec.stem, strict=False))
         )
-        self.join = conv_bn(carry, spec.stem[-1], 1) if spec.stem and carry is not None else None
-        start = spec.stem[-1] if spec.stem else carry
+        self.early = nn.Sequential(
+            *(Cell(cell, widths[-1], widths[-1], spec.separable, spec.squeeze) for cell in spec.early)
+        )
+        start = widths[-1] if spec.stem else carry
         assert start is not None, "the first stage reads pixels"
-        inputs = [start] + [spec.width] * (len(spec.cells) - 1)
+        if spec.early:
+            self.early.append(conv_bn(start, spec.width, 3, stride=2))
+            start = spec.width
+        self.join = conv_bn(carry, start, 1) if spec.stem and carry is not None else None
+        inputs = [start, *[spec.width] * len(spec.cells)][: len(spec.cells)]
         self.cells = nn.Sequential(
-            *(Cell(cell, cin, spec.width) for cell, cin in zip(spec.cells, inputs, strict=True))
+            *(
+                Cell(cell, cin, spec.width, spec.separable, spec.squeeze)
+                for cell, cin in zip(spec.cells, inputs, strict=True)
+            )
         )
 
     def forward(self, crop: Tensor | None, carry: Tensor | None) -> Tensor:
@@ -52,7 +67,7 @@ class Stage(nn.Module):
         if crop is None:
             assert carry is not None
             return self.cells(carry)
-        x = self.stem(crop)
+        x = self.early(self.stem(crop))
         if self.join is not None:
             x = x + self.join(carry)
         return self.cells(x)

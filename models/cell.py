@@ -38,24 +38,54 @@ def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, relu: bool = True
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
 
 
-def _operation(op: str, channels: int) -> nn.Module:
+def separable(channels: int, kernel: int) -> nn.Sequential:
+    """Depthwise kernel×kernel and pointwise 1×1, each with batch norm, ReLU at the end."""
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False),
+        nn.BatchNorm2d(channels),
+        conv_bn(channels, channels, 1),
+    )
+
+
+class SqueezeExcite(nn.Module):
+    """Channels weighed by what the whole map shows, N×C×H×W to the same (Hu et al., arXiv 1709.01507)."""
+
+    REDUCTION = 4
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, channels // self.REDUCTION, 1)
+        self.excite = nn.Conv2d(channels // self.REDUCTION, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = torch.relu(self.squeeze(x.mean((2, 3), keepdim=True)))
+        return x * torch.sigmoid(self.excite(seen))
+
+
+def _operation(op: str, channels: int, separable_3x3: bool) -> nn.Module:
     if op == CONV3X3:
-        return conv_bn(channels, channels, 3)
+        return separable(channels, 3) if separable_3x3 else conv_bn(channels, channels, 3)
     if op == CONV1X1:
         return conv_bn(channels, channels, 1)
     return nn.MaxPool2d(3, stride=1, padding=1)
 
 
 class Cell(nn.Module):
-    """N×cin×H×W to N×cout×H×W; `spec` is pruned and validated here."""
+    """N×cin×H×W to N×cout×H×W; `spec` is pruned and validated here.
 
-    def __init__(self, spec: CellSpec, cin: int, cout: int) -> None:
+    The benchmark's cell is dense; `separable_3x3` splits every 3×3 into a
+    depthwise and a pointwise one, `squeeze` weighs the output's channels.
+    """
+
+    def __init__(
+        self, spec: CellSpec, cin: int, cout: int, separable_3x3: bool = False, squeeze: bool = False
+    ) -> None:
         super().__init__()
         self.spec = spec.validated()
         self.channels = vertex_channels(cin, cout, self.spec)
         last = self.spec.output
         self.ops = nn.ModuleList(
-            _operation(op, self.channels[v]) for v, op in enumerate(self.spec.ops, start=1)
+            _operation(op, self.channels[v], separable_3x3) for v, op in enumerate(self.spec.ops, start=1)
         )
         self.projections = nn.ModuleDict(
             {
@@ -65,8 +95,12 @@ class Cell(nn.Module):
             }
         )
         self.skip = conv_bn(cin, cout, 1) if last != 1 and (0, last) in self.spec.edges else None
+        self.weigh = SqueezeExcite(cout) if squeeze else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.weigh(self._graph(x))
+
+    def _graph(self, x: Tensor) -> Tensor:
         last = self.spec.output
         if last == 1:
             return self.projections["1"](x)

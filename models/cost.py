@@ -1,6 +1,8 @@
 """What a depth costs: the committed, measured table that training uses."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,36 +32,39 @@ def relative_costs(depths: int) -> Tensor:
     return total / total[-1]
 
 
+@contextmanager
+def conv_macs(module: nn.Module) -> Iterator[dict[nn.Module, int]]:
+    """Multiply-accumulates for one sample of each convolution of `module`, in its last forward."""
+    counts: dict[nn.Module, int] = {}
+
+    def count(conv: nn.Module, _: object, out: Tensor) -> None:
+        assert isinstance(conv, nn.Conv2d)
+        kernel = conv.kernel_size[0] * conv.kernel_size[1] * conv.in_channels // conv.groups
+        counts[conv] = out[0].numel() * kernel
+
+    hooks = [m.register_forward_hook(count) for m in module.modules() if isinstance(m, nn.Conv2d)]
+    try:
+        yield counts
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def macs(network: DepthGate) -> tuple[list[int], list[int]]:
     """Multiply-accumulates for one frame: of D stages with their exits, of the first D − 1 without.
 
     Convolutions and the correlation are counted.
     """
-    counts: list[int] = []
-
-    in_backbone: list[int] = []
-    backbone = {m for m in network.backbone.modules() if isinstance(m, nn.Conv2d)}
-
-    def count(module: nn.Module, _: object, out: Tensor) -> None:
-        assert isinstance(module, nn.Conv2d)
-        kernel = module.kernel_size[0] * module.kernel_size[1] * module.in_channels // module.groups
-        counts.append(out[0].numel() * kernel)
-        if module in backbone:
-            in_backbone.append(counts[-1])
-
-    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    backbone = set(network.backbone.modules())
     per_stage: list[int] = []
     without_exit: list[int] = []
     carry: Tensor | None = None
-    with torch.inference_mode():
+    with torch.inference_mode(), conv_macs(network) as counts:
         for k, spec in enumerate(network.spec.stages, start=1):
             counts.clear()
-            in_backbone.clear()
             crop = None if spec.side is None else torch.zeros(1, 3, spec.side, spec.side)
             template = torch.zeros(1, TEMPLATE_CELLS + 1, EMBEDDING)
             carry = network.stage(k, crop, carry, template).carry
-            per_stage.append(sum(counts) + TEMPLATE_CELLS * EMBEDDING * MAP_PX**2)
-            without_exit.append(sum(in_backbone))
-    for hook in hooks:
-        hook.remove()
+            per_stage.append(sum(counts.values()) + TEMPLATE_CELLS * EMBEDDING * MAP_PX**2)
+            without_exit.append(sum(n for conv, n in counts.items() if conv in backbone))
     return per_stage, without_exit[:-1]

@@ -33,13 +33,18 @@ def load_network(weights: Path, architecture: str) -> DepthGate:
     return network.eval().requires_grad_(False)
 
 
-class TorchEngine:
-    """Same protocol as OrtEngine; reads weights.safetensors of an artefact."""
+def open_engine(folder: Path, manifest: Manifest, threads: int = 1) -> "TorchEngine":
+    """The engine of an artefact folder, from its weights.safetensors; sets torch's threads."""
+    torch.set_num_threads(threads)
+    return TorchEngine(load_network(folder / "weights.safetensors", manifest.model["architecture"]))
 
-    def __init__(self, folder: Path, manifest: Manifest, threads: int = 1) -> None:
-        torch.set_num_threads(threads)
-        self._network = load_network(folder / "weights.safetensors", manifest.model["architecture"])
-        self.depths = self._network.depths
+
+class TorchEngine:
+    """Same protocol as OrtEngine, by a network in evaluation mode."""
+
+    def __init__(self, network: DepthGate) -> None:
+        self._network = network
+        self.depths = network.depths
 
     def template(self, crops: Mapping[int, npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.float32]]:
         with torch.inference_mode():

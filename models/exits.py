@@ -12,20 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.cell import conv_bn
+from models.cell import conv_bn, separable
 
 EMBEDDING = 96
 TEMPLATE_CELLS = 64
 EPSILON = 1e-6  # a flat map has no kurtosis; the ONNX exporter folds away what is below 1e-8
-
-
-def separable(channels: int) -> nn.Sequential:
-    """Depthwise 5×5 and pointwise 1×1, each with batch norm, ReLU at the end."""
-    return nn.Sequential(
-        nn.Conv2d(channels, channels, 5, padding=2, groups=channels, bias=False),
-        nn.BatchNorm2d(channels),
-        conv_bn(channels, channels, 1),
-    )
 
 
 class Exit(nn.Module):
@@ -38,8 +29,8 @@ class Exit(nn.Module):
         self.modulation = nn.Conv2d(EMBEDDING, EMBEDDING, 1)
         self.fuse = conv_bn(TEMPLATE_CELLS + EMBEDDING, channels, 1)
         self.mix = conv_bn(channels, channels, 3)
-        self.score_tower = separable(channels)
-        self.box_tower = separable(channels)
+        self.score_tower = separable(channels, 5)
+        self.box_tower = separable(channels, 5)
         self.score = nn.Conv2d(channels, 1, 1)
         self.box = nn.Conv2d(channels, 4, 1)
         nn.init.constant_(self.score.bias, -2.0)

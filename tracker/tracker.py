@@ -84,7 +84,7 @@ class Tracker:
             raise ModelError(
                 f"engine torch: {error}; install the extra with pip install depthgate[train]"
             ) from error
-        return cls(module.TorchEngine(folder, manifest, threads), manifest, budget)
+        return cls(module.open_engine(folder, manifest, threads), manifest, budget)
 
     @property
     def budget(self) -> str | None:

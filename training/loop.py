@@ -110,7 +110,9 @@ def _run_phase(
     trained = network.gates if phase.name == "gates" else network
     network.requires_grad_(False)
     trained.requires_grad_(True)
-    optimizer = torch.optim.AdamW(_groups(trained, recipe.weight_decay), lr=phase.lr, betas=(0.9, 0.99))
+    optimizer = torch.optim.AdamW(
+        parameter_groups(trained, recipe.weight_decay), lr=phase.lr, betas=(0.9, 0.99)
+    )
     seen, updates = 0, 0
     if resumed:
         seen, updates = resumed["seen"], resumed["updates"]
@@ -192,8 +194,8 @@ def _prefetched(stream: PairStream, seen: int, phase: Phase) -> Iterator[Batch]:
             yield future.result()
 
 
-def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weights decay; biases and norms do not."""
+def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """What is trained, for an optimizer: weights decay; biases and norms do not."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},

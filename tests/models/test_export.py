@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from models.engine import TorchEngine, load_network
+from models.engine import load_network, open_engine
 from models.export import export, single_graph
 from tracker import ManifestError, Tracker
 from tracker.crop import cut, window_at
@@ -42,7 +42,7 @@ def windows(clip) -> list[dict[int, np.ndarray]]:
 
 def test_torch_and_onnx_agree_at_every_exit_on_real_crops(artefact, windows):
     folder, manifest = artefact
-    ort, torch = OrtEngine(folder, manifest), TorchEngine(folder, manifest)
+    ort, torch = OrtEngine(folder, manifest), open_engine(folder, manifest)
     worst = 0.0
     for i, crops in enumerate(windows):
         template = {s: windows[i // 8 * 8][s] for s in manifest.geometry.template_sides}

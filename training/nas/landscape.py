@@ -48,27 +48,51 @@ class Landscape:
         return unlogged(self.value[:, -1].astype(np.float64))
 
 
+@dataclass(frozen=True)
+class Belief:
+    """What is believed of the noise-free values, before anything is sampled.
+
+    Attributes:
+        mean: N×4 `logged` accuracy, the mean over repeats; at 108 epochs of one repeat, not of the best.
+        rows: R measured rows; known, unknown: 4×4 covariances of a measured and of an unmeasured cell.
+        seconds: N×4.
+    """
+
+    mean: Floats
+    rows: npt.NDArray[np.int64]
+    known: Floats
+    unknown: Floats
+    seconds: Floats
+
+
+def believe(surrogate: Surrogate, table: Table | None = None) -> Belief:
+    """The surrogate's predictions, drawn towards what the published table says of the cells it has."""
+    space = enumerate_space()
+    mean, seconds108 = surrogate.predict(space, np.arange(len(space)))
+    seen = surrogate.luck**2 * (1, 1, 1, BEST_OF_THREE_VARIANCE)  # variance of the luck in a published number
+    unknown = _positive(surrogate.covariance - np.diag(seen))
+    gain = unknown @ np.linalg.inv(unknown + np.diag(seen))
+    rows = np.array([], np.int64)
+    if table is not None:
+        rows = table.rows
+        mean[rows] += (logged(table.as_published()) - mean[rows]) @ gain.T
+        seconds108[rows] = np.nanmean(table.seconds[:, -1], 1)
+    mean[:, -1] -= BEST_OF_THREE * surrogate.luck[-1]
+    seconds = np.stack([offset + slope * seconds108 for offset, slope in SECONDS_OF_108.values()], 1)
+    return Belief(mean, rows, _positive(unknown - gain @ unknown), unknown, seconds)
+
+
 def make_landscape(surrogate: Surrogate, table: Table | None = None, seed: int = 0) -> Landscape:
     """The benchmark of a surrogate and, where there is one, of the published table."""
-    space = enumerate_space()
-    rng = np.random.default_rng(seed)
-    predicted, seconds108 = surrogate.predict(space, np.arange(len(space)))
-    luck = surrogate.luck
-    seen = luck**2 * (1, 1, 1, BEST_OF_THREE_VARIANCE)  # variance of the luck in a published number
-    deviation = _positive(surrogate.covariance - np.diag(seen))
-    value = predicted + rng.multivariate_normal(np.zeros(len(EPOCHS)), deviation, len(space), method="eigh")
-    measured = np.zeros(len(space), bool)
-    if table is not None:
-        gain = deviation @ np.linalg.inv(deviation + np.diag(seen))
-        unknown = _positive(deviation - gain @ deviation)
-        at = table.rows
-        value[at] = predicted[at] + (logged(table.as_published()) - predicted[at]) @ gain.T
-        value[at] += rng.multivariate_normal(np.zeros(len(EPOCHS)), unknown, len(at), method="eigh")
-        measured[at] = True
-        seconds108[at] = np.nanmean(table.seconds[:, -1], 1)
-    value[:, -1] -= BEST_OF_THREE * luck[-1]
-    seconds = np.stack([offset + slope * seconds108 for offset, slope in SECONDS_OF_108.values()], 1)
-    return Landscape(np.maximum(value, 0).astype(np.float32), luck, seconds.astype(np.float32), measured)
+    belief = believe(surrogate, table)
+    rng, zero = np.random.default_rng(seed), np.zeros(len(EPOCHS))
+    count, rows = len(belief.mean), belief.rows
+    deviation = rng.multivariate_normal(zero, belief.unknown, count, method="eigh")
+    deviation[rows] = rng.multivariate_normal(zero, belief.known, len(rows), method="eigh")
+    measured = np.zeros(count, bool)
+    measured[rows] = True
+    value = np.maximum(belief.mean + deviation, 0)
+    return Landscape(value.astype(np.float32), surrogate.luck, belief.seconds.astype(np.float32), measured)
 
 
 def as_published(landscape: Landscape, rows: npt.NDArray[np.int64], seed: int = 0) -> Floats:

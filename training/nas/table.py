@@ -59,8 +59,8 @@ class Table:
 
     Args:
         rows: M ascending rows of the space.
-        accuracy, seconds: M×4×R at EPOCHS, R repeats each.
-        kinds: what a number is, by epochs.
+        accuracy, seconds: M×B×R at the B budgets, R repeats each.
+        kinds: what a number is, by budget: EPOCHS, or the samples of a tracker's training.
     """
 
     def __init__(
@@ -88,11 +88,15 @@ class Table:
 
     def repeats(self, cell: CellSpec, epochs: int = 108) -> tuple[Floats, Floats]:
         """Accuracies and seconds of the repeats that are there; raises as `peek`."""
-        place, e = self._find(cell), _epoch(epochs)
+        if epochs not in self.kinds:
+            raise TableError(f"table: got {epochs} epochs, expected one of {', '.join(map(str, self.kinds))}")
+        place, e = self._find(cell), list(self.kinds).index(epochs)
         there = np.isfinite(self.accuracy[place, e])
         if not there.any():
             known = [
-                str(n) for n, row in zip(EPOCHS, self.accuracy[place], strict=True) if np.isfinite(row).any()
+                str(n)
+                for n, row in zip(self.kinds, self.accuracy[place], strict=True)
+                if np.isfinite(row).any()
             ]
             raise TableError(
                 f"table: cell {self.rows[place]} has no {epochs} epochs, only {', '.join(known)}"
@@ -202,31 +206,32 @@ def open_table(path: Path) -> Table:
 def load_own(path: Path) -> Table:
     """Trainings that `search measure` wrote, as many repeats as the file has; NaN where none was.
 
+    A file of CIFAR-10 trainings has EPOCHS, one of trackers the samples of a training (and AO for accuracy).
+
     Raises:
-        TableError: the file is missing or a line is not of that kind.
+        TableError: no such file or lines, or trackers that differ in more than the cell.
     """
     try:
         lines = [json.loads(text) for text in path.read_text().splitlines()]
-        kept = [(line["row"], line["network"]["epochs"], line["repeat"]) for line in lines]
+        kept = [(line["row"], line["network"], line["repeat"]) for line in lines]
         values = [(line["accuracy"], line["seconds"]) for line in lines]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        budgets = [network.get("epochs") or network["tracker_samples"] for _, network, _ in kept]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TableError(
             f"table: {path} cannot be read ({error}); expected lines of search measure"
         ) from error
+    tracked = any("tracker_samples" in network for _, network, _ in kept)
+    if tracked and any(network != kept[0][1] for _, network, _ in kept):
+        raise TableError(f"table: {path} holds several networks; expected one, so that cells compare")
+    what = "single repeat of a tracker of ours" if tracked else "single repeat of a small network of ours"
+    kinds = dict.fromkeys(sorted(set(budgets)) if tracked else EPOCHS, what)
     rows = np.unique([row for row, _, _ in kept]).astype(np.int64)
-    shape = len(rows), len(EPOCHS), 1 + max((r for _, _, r in kept), default=0)
+    shape = len(rows), len(kinds), 1 + max((r for _, _, r in kept), default=0)
     accuracy, seconds = np.full(shape, np.nan), np.full(shape, np.nan)
-    for (row, epochs, repeat), (reached, took) in zip(kept, values, strict=True):
-        place = int(np.searchsorted(rows, row)), _epoch(epochs), repeat
+    for (row, _, repeat), budget, (reached, took) in zip(kept, budgets, values, strict=True):
+        place = int(np.searchsorted(rows, row)), list(kinds).index(budget), repeat
         accuracy[place], seconds[place] = reached, took
-    kinds = dict.fromkeys(EPOCHS, "single repeat of a small network of ours")
     return Table(enumerate_space(), rows, accuracy, seconds, kinds)
-
-
-def _epoch(epochs: int) -> int:
-    if epochs not in EPOCHS:
-        raise TableError(f"table: got {epochs} epochs, expected one of {', '.join(map(str, EPOCHS))}")
-    return EPOCHS.index(epochs)
 
 
 def _code(cell: CellSpec) -> tuple[int, int, int]:

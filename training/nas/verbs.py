@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from training.arguments import numbers, positive
 
 if TYPE_CHECKING:
-    from training.nas.landscape import Landscape
+    from training.nas.table import Table
 
 HOME = Path(__file__).parent
 OWN = HOME / "own.jsonl"
+OWN_TRACKERS, OWN_DESIGNS = HOME / "own_trackers.jsonl", HOME / "own_designs.jsonl"
 TABLE_HELP = "nasbench101.npz, or the published nasbench_full.tfrecord"
 
 
@@ -44,14 +45,35 @@ def add(
     a.add_argument("--out", type=Path, required=True, metavar="DIR", help="analyse.json and analyse.png")
     a.set_defaults(run=_analyse)
 
-    m = kinds.add_parser("measure", parents=[common], help="train cells ourselves, small, on CIFAR-10")
+    m = kinds.add_parser("measure", parents=[common], help="train cells ourselves, small")
     m.add_argument("cells", help="rows with commas, or spread:N over the published accuracies of --table")
     m.add_argument("--table", type=Path, metavar="FILE", help=TABLE_HELP)
     m.add_argument("--repeats", type=positive, default=3)
-    m.add_argument("--cifar", type=Path, required=True, metavar="DIR", help="the image pack's cifar10 folder")
-    m.add_argument("--out", type=Path, default=OWN, metavar="FILE.jsonl", help="an interrupted run goes on")
+    m.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder of the packs")
+    m.add_argument("--out", type=Path, metavar="FILE.jsonl", help="an interrupted run goes on")
     m.add_argument("--jobs", type=positive, default=2, help="side by side, a thread each (default 2)")
+    t = m.add_argument_group("as the first stage of a tracker instead of on CIFAR-10")
+    t.add_argument("--tracker", action="store_true", help="train on pairs, taught; AO on video/val")
+    t.add_argument("--scale", type=float, default=0.5, help="of the widths (default 0.5)")
+    t.add_argument("--depth", type=positive, default=2, help="cells in the stage (default 2)")
+    t.add_argument("--early", action="store_true", help="the first cell at stride 8")
+    t.add_argument("--separable", action="store_true", help="every 3×3 depthwise and pointwise")
+    t.add_argument("--squeeze", action="store_true", help="squeeze-excitation after every cell")
     m.set_defaults(run=_measure)
+
+    g = kinds.add_parser("agree", parents=[common], help="whether our trainings rank cells as the table does")
+    g.add_argument("--table", type=Path, required=True, metavar="FILE", help=TABLE_HELP)
+    g.add_argument("--out", type=Path, required=True, metavar="DIR", help="agree.json and agree.png")
+    g.set_defaults(run=_agree)
+
+    x = kinds.add_parser("select", parents=[common], help="backbones of the tracker by measured latency")
+    x.add_argument("--budget", type=float, required=True, metavar="MS", help="of the four stages, one thread")
+    x.add_argument("--table", type=Path, metavar="FILE", help=TABLE_HELP + "; without it the surrogate alone")
+    x.add_argument("--evaluations", type=positive, default=300, help="designs to weigh (default 300)")
+    x.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="select.json, .png, stage_times.json"
+    )
+    x.set_defaults(run=_select)
 
     f = kinds.add_parser("fit", parents=[common], help="fit the surrogate to the published table")
     f.add_argument("--table", type=Path, required=True, metavar="FILE.npz", help="the compact file")
@@ -67,27 +89,27 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _landscape(table: Path | None) -> "tuple[Landscape, str]":
-    """The benchmark, and in words what it is made of."""
-    from training.nas.landscape import make_landscape
-    from training.nas.surrogate import load_surrogate
+def _published(file: Path | None) -> "tuple[Table | None, str]":
+    """The table, and in words what is known of which cells."""
     from training.nas.table import open_table
 
-    if table is None:
-        return make_landscape(load_surrogate()), "the shipped surrogate alone; no published table was given"
-    published = open_table(table)
-    source = f"{len(published):,} measured cells, the surrogate for the rest"
-    return make_landscape(load_surrogate(), published), source
+    if file is None:
+        return None, "the shipped surrogate alone; no published table was given"
+    table = open_table(file)
+    return table, f"{len(table):,} measured cells, the surrogate for the rest"
 
 
 def _compare(arguments: argparse.Namespace) -> int:
     from eval.tables import rows_table
     from training.nas.compare import WITHOUT_MODEL, compare
+    from training.nas.landscape import make_landscape
+    from training.nas.surrogate import load_surrogate
 
     names = arguments.searchers.split(",") if arguments.searchers else list(WITHOUT_MODEL)
     light, heavy = (arguments.seeds, arguments.seconds), (arguments.model_seeds, arguments.model_seconds)
-    landscape, source = _landscape(arguments.table)
+    table, source = _published(arguments.table)
     print(f"benchmark: {source}")
+    landscape = make_landscape(load_surrogate(), table)
     wanted = {name: light if name in WITHOUT_MODEL else heavy for name in names}
     print(rows_table(compare(landscape, wanted, arguments.jobs, arguments.out, source)["table"]))
     return 0
@@ -96,26 +118,73 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _analyse(arguments: argparse.Namespace) -> int:
     from eval.tables import rows_table
     from training.nas.analyse import analyse
+    from training.nas.landscape import make_landscape
+    from training.nas.surrogate import load_surrogate
     from training.nas.table import open_table
 
-    landscape, _ = _landscape(arguments.table)
-    print(rows_table(analyse(open_table(arguments.table), landscape, arguments.out)["table"]))
+    table = open_table(arguments.table)
+    landscape = make_landscape(load_surrogate(), table)
+    print(rows_table(analyse(table, landscape, arguments.out)["table"]))
     return 0
 
 
 def _measure(arguments: argparse.Namespace) -> int:
-    from training.nas.measure import measure, spread
+    rows = _rows(arguments)
+    if arguments.tracker:
+        from training.nas.design import Design
+        from training.nas.tracked import measure_tracked
+
+        depths = (arguments.depth,) * 4
+        choices = {name: getattr(arguments, name) for name in ("scale", "early", "separable", "squeeze")}
+        designs = [Design.of_row(row, depths=depths, **choices) for row in rows]
+        out = arguments.out or OWN_TRACKERS
+        lines = measure_tracked(designs, arguments.repeats, arguments.data, out, arguments.jobs)
+    else:
+        from training.nas.measure import measure
+
+        out, cifar = arguments.out or OWN, arguments.data / "images/cifar10"
+        lines = measure(rows, arguments.repeats, cifar, out, jobs=arguments.jobs)
+    print(f"{len(lines)} trainings of {len({line['row'] for line in lines})} cells in {out}")
+    return 0
+
+
+def _rows(arguments: argparse.Namespace) -> list[int]:
+    from training.nas.measure import spread
     from training.nas.table import TableError, open_table
 
-    text = arguments.cells
-    if text.startswith("spread:"):
-        if arguments.table is None:
-            raise TableError("measure: spread:N needs --table, whose accuracies it spreads over")
-        rows = spread(open_table(arguments.table), positive(text.removeprefix("spread:")))
-    else:
-        rows = numbers(text)
-    lines = measure(rows, arguments.repeats, arguments.cifar, arguments.out, jobs=arguments.jobs)
-    print(f"{len(lines)} trainings of {len({line['row'] for line in lines})} cells in {arguments.out}")
+    if not arguments.cells.startswith("spread:"):
+        return numbers(arguments.cells)
+    if arguments.table is None:
+        raise TableError("measure: spread:N needs --table, whose accuracies it spreads over")
+    return spread(open_table(arguments.table), positive(arguments.cells.removeprefix("spread:")))
+
+
+def _agree(arguments: argparse.Namespace) -> int:
+    from eval.tables import rows_table
+    from training.nas.agree import agree
+
+    document = agree(arguments.table, OWN, OWN_TRACKERS, OWN_DESIGNS, arguments.out)
+    print(rows_table(document["table"]))
+    return 0
+
+
+def _select(arguments: argparse.Namespace) -> int:
+    from training.nas.landscape import believe
+    from training.nas.latency import open_times
+    from training.nas.select import document_of, explore, write
+    from training.nas.surrogate import load_surrogate
+    from training.nas.table import unlogged
+
+    table, source = _published(arguments.table)
+    print(f"accuracy of cells: {source}")
+    accuracy = unlogged(believe(load_surrogate(), table).mean[:, -1])
+    times = open_times(arguments.out / "stage_times.json")
+    weighed = explore(accuracy, times, arguments.budget, arguments.evaluations)
+    document = document_of(weighed, arguments.budget, source, times.host)
+    write(document, weighed, arguments.out)
+    print(
+        f"{len(weighed)} designs weighed, {len(document['front'])} on the front: {arguments.out}/select.json"
+    )
     return 0
 
 

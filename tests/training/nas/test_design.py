@@ -1,0 +1,160 @@
+"""Designs: what they build, what they change, and which of them are worth a look."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.nas.features import parameters
+from models.nas.space import enumerate_space
+from models.network import DepthGate
+from tracker.errors import TrackerError
+from training.nas.design import CHOICES, Design, mutated, random_design
+from training.nas.latency import StageCost, measure_stage, open_times
+from training.nas.searchers import Mutations
+from training.nas.select import (
+    Weighed,
+    described,
+    design_of,
+    explore,
+    front,
+    macs_against_ms,
+    small_and_accurate,
+)
+
+
+def test_a_design_of_a_row_is_of_that_row():
+    for row in (0, 3, 90, 2_600, 70_000, 423_623):
+        assert Design.of_row(row).row == row
+
+
+def test_the_plain_design_is_the_shipped_network_with_another_cell():
+    from models.registry import CELL, NETWORKS
+
+    space = enumerate_space()
+    assert Design.of_row(space.index(CELL)).network(space) == NETWORKS["depthgate-s"]
+
+
+def test_every_choice_builds_and_answers_on_the_grid():
+    import torch
+
+    space = enumerate_space()
+    for name, values in CHOICES.items():
+        for value in values:
+            design = replace(Design.of_row(19_554, scale=0.5), **{name: value})
+            stages = DepthGate(design.network(space)).eval().backbone
+            shapes = [
+                f.shape[2:]
+                for f in stages({128: torch.zeros(1, 3, 128, 128), 256: torch.zeros(1, 3, 256, 256)})
+            ]
+            assert shapes == [(16, 16)] * 4, (name, value)
+
+
+def test_features_by_hand():
+    design = Design.of_row(19_554, scale=0.5, depths=(1, 2, 2, 3))
+    assert design.features() == 256 * (32 + 2 * 48 + 2 * 48 + 3 * 64)
+    early = replace(design, early=True)
+    assert early.features() == 256 * (2 * 48 + 48 + 3 * 64) + 1024 * (16 + 24)
+
+
+def test_a_mutant_differs_in_one_thing():
+    rng = np.random.default_rng(0)
+    mutations, changed = Mutations(rng), set()
+    parent = random_design(rng)
+    for _ in range(200):
+        child = mutated(parent, mutations, rng)
+        different = [name for name in ("raw", *CHOICES) if getattr(child, name) != getattr(parent, name)]
+        assert len(different) <= 1  # a mutated cell may come out the same
+        changed.update(different)
+    assert changed == {"raw", *CHOICES}
+
+
+def weighed(accuracy, scale, ms, macs=1_000_000):
+    return Weighed(Design.of_row(0, scale=scale), accuracy, (StageCost(ms / 1e3, macs),))
+
+
+def test_the_front_against_a_look_at_every_pair():
+    rng = np.random.default_rng(1)
+    many = [
+        weighed(rng.integers(5) / 5, rng.choice([0.5, 1.0]), float(rng.integers(1, 6))) for _ in range(60)
+    ]
+    goods = [(w.accuracy, w.design.features(), -w.ms) for w in many]
+    expected = [
+        w
+        for w, own in zip(many, goods, strict=True)
+        if not any(all(a >= b for a, b in zip(o, own, strict=True)) and o != own for o in goods)
+    ]
+    assert front(many) == expected and front([]) == []
+
+
+def test_cells_that_no_smaller_one_beats():
+    space = enumerate_space()
+    count = parameters(space, np.arange(len(space)))
+    accuracy = np.random.default_rng(0).random(len(space))
+    kept = small_and_accurate(accuracy, space)
+    assert kept[-1] == int(accuracy.argmax())
+    for row in kept:
+        assert accuracy[row] == accuracy[count <= count[row]].max()
+    assert len(kept) == len({accuracy[count <= n].max() for n in np.unique(count)})
+
+
+def test_macs_that_say_nothing_of_time():
+    designs = [weighed(0.9, 0.5, ms, 1_000_000 + round(100 * ms)) for ms in (3.0, 1.0, 4.0, 2.0)]
+    said = macs_against_ms([s for w in designs for s in w.stages], designs)
+    assert said["slowest_over_fastest_at_equal_macs"] == 4.0
+    assert said["gmac_per_s_of_stages"]["0.95"] == pytest.approx(0.925, abs=0.05)
+    apart = [
+        weighed(0.9, 0.5, ms, macs) for ms, macs in ((2.0, 1_000_000), (1.0, 2_000_000), (0.5, 4_000_000))
+    ]
+    said = macs_against_ms([s for w in apart for s in w.stages], apart)
+    assert said["spearman_of_designs"] == -1.0 and said["slowest_over_fastest_at_equal_macs"] == 1.0
+
+
+class Known:
+    """Stage times from a formula: a search that measures nothing."""
+
+    def of(self, network):
+        return [StageCost(1e-5 * s.width * max(1, len(s.cells)), s.width) for s in network.stages]
+
+    def save(self):
+        pass
+
+
+def test_a_search_finds_accurate_cells_within_the_budget():
+    accuracy = np.linspace(0.5, 0.95, len(enumerate_space()))
+    found = explore(accuracy, Known(), budget_ms=4.0, evaluations=200)
+    late = [w.accuracy for w in found[60:]]
+    assert np.mean(late) > np.mean([w.accuracy for w in found[:60]]), "children are of the front"
+    entry = json.loads(json.dumps(described(found[0], enumerate_space())))
+    assert design_of(entry) == found[0].design and entry["row"] == found[0].design.row
+
+
+def test_a_stage_is_measured_once_and_kept(tmp_path, monkeypatch):
+    import training.nas.latency as room
+
+    monkeypatch.setattr(room, "RUNS", 2)
+    network = Design.of_row(5, scale=0.5, depths=(1, 1, 1, 1)).network(enumerate_space())
+    times = open_times(tmp_path / "times.json")
+    costs = times.of(network)
+    assert len(costs) == 4 and all(c.seconds > 0 for c in costs)
+    times.save()
+    monkeypatch.setattr(room, "measure_stage", None)
+    assert open_times(tmp_path / "times.json").of(network) == costs
+    document = json.loads((tmp_path / "times.json").read_text())
+    document["host"]["cpu"] = "another"
+    (tmp_path / "times.json").write_text(json.dumps(document))
+    with pytest.raises(TrackerError, match="measured on another, not here"):
+        open_times(tmp_path / "times.json")
+    (tmp_path / "times.json").write_text("{")
+    with pytest.raises(TrackerError, match="delete it to measure anew"):
+        open_times(tmp_path / "times.json")
+
+
+def test_macs_of_a_measured_stage_are_those_of_the_network():
+    from models.cost import macs
+
+    spec = Design.of_row(19_554, scale=0.5, depths=(1, 1, 1, 1)).network(enumerate_space())
+    _, without_exit = macs(DepthGate(spec).eval())
+    assert measure_stage(spec.stages[0], None).macs == without_exit[0]
+    assert measure_stage(spec.stages[1], spec.stages[0].width).macs == without_exit[1]

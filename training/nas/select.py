@@ -1,0 +1,206 @@
+"""Cells, widths, depths, strides and realisations of the tracking backbone, selected by measured latency.
+
+    python app.py search select --budget 5 --table nasbench101.npz --out docs/results/nas
+
+Three things are weighed, and none bought with another: the accuracy of the
+cell in the table, the features that the design computes for a frame, and the
+milliseconds of its four stages. A design that another equals or beats in all
+three is not on the front. The search starts from cells that no smaller one of
+the whole space beats in accuracy, and from random ones; parents are drawn
+from the front within the budget, children differ from them in one thing.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.progress import track
+from scipy.stats import spearmanr
+
+from models.nas.features import parameters
+from models.nas.space import Space, enumerate_space
+from models.network import NetworkSpec
+from training.nas.design import Design, mutated, random_design
+from training.nas.latency import StageCost, StageTimes
+from training.nas.searchers import Mutations, Raw
+
+Floats = npt.NDArray[np.float64]
+STARTERS = 60
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A design, the accuracy of its cell (0 … 1), and what its stages cost."""
+
+    design: Design
+    accuracy: float
+    stages: tuple[StageCost, ...]
+
+    @property
+    def ms(self) -> float:
+        return 1e3 * sum(stage.seconds for stage in self.stages)
+
+    @property
+    def mmacs(self) -> float:
+        return sum(stage.macs for stage in self.stages) / 1e6
+
+
+def explore(
+    accuracy: Floats, times: StageTimes, budget_ms: float, evaluations: int, seed: int = 0
+) -> list[Weighed]:
+    """Weigh `evaluations` designs, most of them children of the front within the budget.
+
+    Args:
+        accuracy: of every cell of the space at 108 epochs, by row.
+        times: measured stages; saved as the search goes on.
+    """
+    rng = np.random.default_rng(seed)
+    mutations, space = Mutations(rng), enumerate_space()
+    small = small_and_accurate(accuracy, space)
+    weighed: dict[NetworkSpec, Weighed] = {}
+    for count in track(range(evaluations), "weighing designs", transient=True):
+        near = [w for w in front(list(weighed.values())) if w.ms <= budget_ms]
+        if count >= STARTERS and near:
+            design = mutated(near[int(rng.integers(len(near)))].design, mutations, rng)
+        else:
+            design = random_design(rng, small if count % 2 else ())
+        network = design.network(space)
+        if network not in weighed:
+            weighed[network] = Weighed(design, float(accuracy[design.row]), tuple(times.of(network)))
+        if count % 20 == 0:
+            times.save()
+    times.save()
+    return list(weighed.values())
+
+
+def small_and_accurate(accuracy: Floats, space: Space) -> list[int]:
+    """Rows of the cells than which none with as few parameters is more accurate."""
+    order = np.lexsort((-accuracy, parameters(space, np.arange(len(space)))))
+    best = np.maximum.accumulate(accuracy[order])
+    return [int(row) for row in order[np.flatnonzero(np.diff(best, prepend=-1.0) > 0)]]
+
+
+def front(weighed: Sequence[Weighed]) -> list[Weighed]:
+    """Those that no other equals or beats in accuracy, features and milliseconds at once."""
+    if not weighed:
+        return []
+    goods = np.array([(w.accuracy, w.design.features(), -w.ms) for w in weighed])
+    as_good = (goods[:, None] >= goods[None]).all(2)
+    better = as_good & (goods[:, None] > goods[None]).any(2)
+    return [w for w, beaten in zip(weighed, better.any(0), strict=True) if not beaten]
+
+
+def document_of(
+    weighed: list[Weighed], budget_ms: float, source: str, host: dict[str, Any]
+) -> dict[str, Any]:
+    """Front, and how badly multiply-accumulates predict milliseconds here."""
+    space = enumerate_space()
+    kept = sorted(front(weighed), key=lambda w: w.ms)
+    stages = list({stage for w in weighed for stage in w.stages})
+    return {
+        "command": "python app.py search select",
+        "source": source,
+        "host": host,
+        "budget_ms": budget_ms,
+        "weighed": len(weighed),
+        "front": [described(w, space) for w in kept],
+        "macs_against_ms": macs_against_ms(stages, weighed),
+    }
+
+
+def described(weighed: Weighed, space: Space) -> dict[str, Any]:
+    """A design as JSON."""
+    design = weighed.design
+    return {
+        **asdict(design),
+        "raw": list(design.raw),
+        "row": design.row,
+        "hash": space[design.row].hash(),
+        "accuracy": round(weighed.accuracy, 5),
+        "features": design.features(),
+        "ms": [round(1e3 * stage.seconds, 4) for stage in weighed.stages],
+        "total_ms": round(weighed.ms, 4),
+        "mmacs": round(weighed.mmacs, 2),
+    }
+
+
+def design_of(entry: dict[str, Any]) -> Design:
+    """The inverse of `described`."""
+    names = ("scale", "depths", "early", "separable", "squeeze")
+    kept = {name: entry[name] for name in names} | {"depths": tuple(entry["depths"])}
+    return Design(Raw(*entry["raw"]), **kept)
+
+
+def macs_against_ms(stages: list[StageCost], weighed: list[Weighed]) -> dict[str, Any]:
+    """Spearman, and how far apart stages and designs of about the same MACs are in time."""
+    of_stages = np.array([(s.macs / 1e6, 1e3 * s.seconds) for s in stages])
+    of_designs = np.array([(w.mmacs, w.ms) for w in weighed])
+    return {
+        "spearman_of_stages": round(float(spearmanr(*of_stages.T)[0]), 3),
+        "spearman_of_designs": round(float(spearmanr(*of_designs.T)[0]), 3),
+        "gmac_per_s_of_stages": {
+            str(q): round(float(np.quantile(of_stages[:, 0] / of_stages[:, 1], q)), 1)
+            for q in (0.05, 0.25, 0.5, 0.75, 0.95)
+        },
+        "slowest_over_fastest_at_equal_macs": round(_spread_at_equal(of_designs), 2),
+    }
+
+
+def _spread_at_equal(points: Floats, tolerance: float = 0.05) -> float:
+    """Median over designs of the largest ratio of ms among those within `tolerance` of its MACs."""
+    ratios = []
+    for macs, _ in points:
+        near = points[abs(points[:, 0] / macs - 1) <= tolerance, 1]
+        ratios.append(near.max() / near.min())
+    return float(np.median(ratios))
+
+
+def write(document: dict[str, Any], weighed: list[Weighed], out: Path) -> None:
+    """OUT/select.json and select.png."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "select.json").write_text(json.dumps(document, indent=1) + "\n")
+    draw(document, weighed, out / "select.png")
+
+
+def draw(document: dict[str, Any], weighed: list[Weighed], path: Path) -> None:
+    """Left: accuracy of the cell against time, the front in colour; right: MACs against time."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((12, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.scatter([w.ms for w in weighed], [100 * w.accuracy for w in weighed], 8, "#bbbbbb", label="weighed")
+    kept = document["front"]
+    points = left.scatter(
+        [e["total_ms"] for e in kept],
+        [100 * e["accuracy"] for e in kept],
+        26,
+        [e["features"] / 1e3 for e in kept],
+        cmap="viridis",
+        label="front",
+    )
+    if "chosen" in document:
+        chosen = document["chosen"]
+        spot = (chosen["total_ms"], 100 * chosen["accuracy"])
+        left.plot(*spot, "*", color="red", markersize=14, label="chosen")
+    figure.colorbar(points, ax=left, label="features of a frame, thousands")
+    left.axvline(document["budget_ms"], color="k", linestyle="--", linewidth=0.8, label="budget")
+    low = min(100 * e["accuracy"] for e in kept) - 1
+    left.set(
+        xscale="log",
+        ylim=(low, 95.5),
+        xlabel="ms of four stages, one thread",
+        ylabel="accuracy of the cell, %",
+        title="what is weighed",
+    )
+    left.legend(fontsize=8, loc="lower left")
+    for separable, colour, name in ((False, "C0", "dense 3×3"), (True, "C1", "separable 3×3")):
+        part = [w for w in weighed if w.design.separable == separable]
+        right.scatter([w.mmacs for w in part], [w.ms for w in part], 10, colour, label=name)
+    right.set(xscale="log", yscale="log", xlabel="MMAC a frame", ylabel="ms", title="MACs are not time")
+    right.grid(True, which="both", alpha=0.25)
+    right.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
