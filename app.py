@@ -134,14 +134,29 @@ def _add_train(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--run", dest="folder", type=Path, help="folder of the run (default: the user's state folder)"
     )
+    p.add_argument(
+        "--explain", action="store_true", help="print and plot the plan (rate, batch, …), train nothing"
+    )
+    p.add_argument(
+        "--out", type=Path, metavar="FILE.png", help="of --explain (default: RUN.plan.png beside the run)"
+    )
     p.set_defaults(run=_train)
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from training import loop, recipe
+    from training import explain, loop, recipe
 
     wanted = recipe.load(arguments.recipe, arguments.overrides)
     folder = arguments.folder or loop.default_runs() / arguments.recipe.stem
+    if arguments.explain:
+        explained = explain.explain(wanted)
+        explain.print_plan(explained)
+        picture = arguments.out or folder.with_name(f"{folder.name}.plan.png")
+        explain.draw_plan(explained, picture)
+        print(f"plan {picture}")
+        return DONE
+    if arguments.out is not None:
+        raise recipe.RecipeError("--out: only --explain writes a plan; add --explain, or leave --out out")
     print(f"run {folder}")
     print(f"weights {loop.train(wanted, folder)}")
     return DONE

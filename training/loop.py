@@ -4,44 +4,70 @@
 
 Every schedule is a function of the samples seen in the phase; sample i is
 drawn from (seed, phase, i). A run folder holds the resolved recipe, the
-environment, log.jsonl, checkpoint.pt, and at the end weights.safetensors.
+environment, log.jsonl, checkpoint.pt, and at the end weights.safetensors
+and curves.png. A run that is killed loses at most `checkpoint_samples`.
 """
 
 import copy
 import json
 import math
 import os
-import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import nn
 
-from eval.host import describe_host
 from models.network import DepthGate
 from models.registry import build
-from tracker.errors import TrackerError
 from training import checkpoint
+from training.average import update_average
+from training.curves import write_curves
+from training.environment import environment
+from training.epoch import with_epoch
 from training.frame_store import FrameStore, open_store
+from training.guards import GRADIENT_NORM, GradientGuard, check_loss
+from training.logs import Line, RunLog
+from training.optimisers import make_optimiser, set_step
 from training.phases import PHASE_LOSSES, PhaseContext
 from training.precision import choose_precision
 from training.recipe import Phase, Recipe, dump
+from training.schedule import Plan, Update, make_plan, noise_of, pieces, updates
 from training.streams import Batch, PairStream
 from training.teacher import NanoTrackTeacher
 
-GRADIENT_NORM = 5.0
-PREFETCH = 3
+PREFETCH = 3  # micro-batches
+LOG_SAMPLES = 480
 TEACHER_FIT_SAMPLES = 128
 
 
-class DivergedError(TrackerError):
-    """The loss is not finite any more."""
+@dataclass(frozen=True)
+class Run:
+    """What stays the same from the first phase to the last."""
+
+    recipe: Recipe
+    folder: Path
+    store: FrameStore
+    teacher: NanoTrackTeacher | None
+    network: DepthGate
+    average: DepthGate
+    bf16: bool
+
+
+class Speed:
+    """Samples a second since the phase was begun or resumed at sample `first`."""
+
+    def __init__(self, first: int) -> None:
+        self._first, self._started = first, time.perf_counter()
+
+    def since(self, seen: int) -> float:
+        return (seen - self._first) / (time.perf_counter() - self._started)
 
 
 def default_runs() -> Path:
@@ -50,127 +76,136 @@ def default_runs() -> Path:
     return Path(state) / "depthgate" / "runs"
 
 
-def learning_rate(phase: Phase, seen: int) -> float:
-    """Linear warm-up, then cosine to zero, by samples."""
-    if seen < phase.warmup_samples:
-        return phase.lr * (seen + phase.batch) / (phase.warmup_samples + phase.batch)
-    done = (seen - phase.warmup_samples) / max(1, phase.samples - phase.warmup_samples)
-    return phase.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
 def train(recipe: Recipe, folder: Path) -> Path:
     """Run or resume `recipe` in `folder`; returns the weights file (the averaged network).
 
     Raises:
         SourceError, ModelError: data or teacher are missing.
-        DivergedError: a loss became infinite or NaN.
+        RecipeError: a plan that cannot be held.
+        DivergedError: the loss or its gradient became infinite, NaN or hopelessly large.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
     cv2.setNumThreads(1)
+    run = _prepare(recipe, folder)
+    path = folder / "checkpoint.pt"
+    state = checkpoint.load(path) if path.is_file() else None
+    first = state["phase"] if state else 0
+    if state:
+        run.network.load_state_dict(state["network"])
+        run.average.load_state_dict(state["average"])
+    for number, phase in enumerate(recipe.phases):
+        if number >= first:
+            _run_phase(run, number, phase, state if number == first else None)
+            checkpoint.save_weights(folder / f"{phase.name}.safetensors", run.average.state_dict())
+    weights = folder / "weights.safetensors"
+    checkpoint.save_weights(weights, run.average.state_dict())
+    write_curves(folder)
+    return weights
+
+
+def _prepare(recipe: Recipe, folder: Path) -> Run:
     store = open_store(Path(recipe.data.root))
+    recipe = with_epoch(recipe, store)
+    for phase in recipe.phases:
+        _plan(recipe, phase)
     teacher = _teacher(recipe, store)
     network = build(recipe.network).to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
     bf16 = choose_precision(recipe.precision) == "bf16"
     (folder / "recipe.yaml").write_text(dump(recipe))
     (folder / "environment.json").write_text(json.dumps(environment(recipe, store, bf16), indent=1))
-
-    state = checkpoint.load(folder / "checkpoint.pt") if (folder / "checkpoint.pt").is_file() else None
-    first = state["phase"] if state else 0
-    if state:
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-    for number, phase in enumerate(recipe.phases):
-        if number < first:
-            continue
-        resumed = state if state and number == first else None
-        _run_phase(recipe, number, phase, network, average, store, teacher, bf16, folder, resumed)
-        checkpoint.save_weights(folder / f"{phase.name}.safetensors", average.state_dict())
-    weights = folder / "weights.safetensors"
-    checkpoint.save_weights(weights, average.state_dict())
-    return weights
+    return Run(recipe, folder, store, teacher, network, average, bf16)
 
 
-def _run_phase(
-    recipe: Recipe,
-    number: int,
-    phase: Phase,
-    network: DepthGate,
-    average: DepthGate,
-    store: FrameStore,
-    teacher: NanoTrackTeacher | None,
-    bf16: bool,
-    folder: Path,
-    resumed: dict[str, Any] | None,
-) -> None:
+def _plan(recipe: Recipe, phase: Phase) -> Plan:
+    assert recipe.data.epoch_samples is not None
+    return make_plan(phase, recipe.data.epoch_samples)
+
+
+def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | None) -> None:
+    recipe, network = run.recipe, run.network
     if resumed is None or resumed["seen"] == 0:
-        network.load_state_dict(average.state_dict())
+        network.load_state_dict(run.average.state_dict())
     trained = network.gates if phase.name == "gates" else network
     network.requires_grad_(False)
     trained.requires_grad_(True)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(trained, recipe.weight_decay), lr=phase.lr, betas=(0.9, 0.99)
-    )
-    seen, updates = 0, 0
-    if resumed:
-        seen, updates = resumed["seen"], resumed["updates"]
-        if seen:
-            optimizer.load_state_dict(resumed["optimizer"])
-    context = PhaseContext(network, teacher, phase)
-    loss_of = PHASE_LOSSES[phase.name]
-    stream = PairStream(store, recipe.seed, phase.name)
-    started, first_seen = time.perf_counter(), seen
-    with _progress() as bar, open(folder / "log.jsonl", "a", buffering=1) as log:
-        task = bar.add_task(f"{phase.name}", total=phase.samples, completed=seen, loss=math.nan)
-        for batch in _prefetched(stream, seen, phase):
-            _set_modes(network, phase, seen, average)
-            rate = learning_rate(phase, seen)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                loss, parts = loss_of(context, batch)
-            if not torch.isfinite(loss):
-                raise DivergedError(
-                    f"phase {phase.name}: the loss is {loss.item()} after {seen} samples; "
-                    f"lower phases.{phase.name}.lr"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(trained.parameters(), GRADIENT_NORM)
-            optimizer.step()
-            seen, updates = seen + len(batch.boxes), updates + 1
-            _update_average(average, network, min(recipe.ema_decay, 1 - 1 / (updates + 1)))
-            value = loss.item()
-            bar.update(task, completed=seen, loss=value)
-            if updates % 20 == 0 or seen >= phase.samples:
-                speed = (seen - first_seen) / (time.perf_counter() - started)
-                line = {"phase": phase.name, "samples": seen, "lr": rate, "loss": value, "norm": float(norm)}
-                log.write(json.dumps({**line, "samples_per_s": round(speed, 2), **parts}) + "\n")
-            if seen // recipe.checkpoint_samples != (seen - len(batch.boxes)) // recipe.checkpoint_samples:
-                _save(folder, number, seen, updates, network, average, optimizer)
-    _save(folder, number + 1, 0, 0, network, average, optimizer)
+    plan = _plan(recipe, phase)
+    optimiser = make_optimiser(phase.optimiser, trained, plan(0), recipe.weight_decay)
+    seen, done = (resumed["seen"], resumed["updates"]) if resumed else (0, 0)
+    if seen and resumed:
+        optimiser.load_state_dict(resumed["optimizer"])
+    context = PhaseContext(network, run.teacher, phase)
+    guard = GradientGuard(trained, phase.name)
+    saved, clock = seen, Speed(seen)
+    names = [p.name for p in recipe.phases]
+    with _progress() as bar, RunLog(run.folder, names, phase.name, seen, recipe.tensorboard) as log:
+        task = bar.add_task(phase.name, total=phase.samples, completed=seen, loss=math.nan, batch=0)
+        for update, batches in _prefetched(run, phase, plan, seen):
+            _set_modes(network, phase, seen, run.average)
+            line = _update(run, context, optimiser, guard, update, batches)
+            seen, done = seen + update.count, done + 1
+            update_average(run.average, network, min(recipe.ema_decay, 1 - 1 / (done + 1)))
+            bar.update(task, completed=seen, loss=line["loss"], batch=update.count)
+            if seen // LOG_SAMPLES != update.start // LOG_SAMPLES or seen == phase.samples:
+                where = {"phase": phase.name, "samples": seen, "updates": done}
+                log.write({**where, **line, "samples_per_s": round(clock.since(seen), 2)})
+            following = min(plan(seen).batch, phase.samples - seen)
+            if following and seen + following - saved > recipe.checkpoint_samples:
+                _save(run, number, seen, done, optimiser)
+                saved = seen
+    _save(run, number + 1, 0, 0, optimiser)
 
 
-def _save(
-    folder: Path,
-    phase: int,
-    seen: int,
-    updates: int,
-    network: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-) -> None:
+def _update(
+    run: Run,
+    context: PhaseContext,
+    optimiser: torch.optim.Optimizer,
+    guard: GradientGuard,
+    update: Update,
+    batches: Iterator[Batch],
+) -> Line:
+    """One step of the optimiser from the micro-batches of one update; returns its line of the log."""
+    phase, step = context.phase, update.step
+    set_step(optimiser, step)
+    optimiser.zero_grad(set_to_none=True)
+    loss, parts = 0.0, {}
+    for batch in batches:
+        with torch.autocast("cpu", torch.bfloat16, enabled=run.bf16):
+            terms = PHASE_LOSSES[phase.name](context, batch)
+            share = terms.share_of(update.count)
+        loss += share.item()
+        for name, sums in terms.sums().items():
+            parts[name] = [a + b for a, b in zip(parts.get(name, [0.0] * len(sums)), sums, strict=True)]
+        check_loss(loss, phase.name, update.start, step.lr, parts)
+        share.backward()
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    norm = float(nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM))
+    guard.check(norm, update.start, step.lr)
+    optimiser.step()
+    assert run.recipe.data.epoch_samples is not None
+    return {
+        "lr": step.lr,
+        "batch": update.count,
+        "momentum": step.momentum,
+        "noise_scale": noise_of(step, phase.optimiser, run.recipe.data.epoch_samples),
+        "loss": loss,
+        "norm": norm,
+        **{name: [round(v / update.count, 4) for v in sums] for name, sums in parts.items()},
+    }
+
+
+def _save(run: Run, phase: int, seen: int, updates_done: int, optimiser: torch.optim.Optimizer) -> None:
     state = {
         "phase": phase,
         "seen": seen,
-        "updates": updates,
-        "network": network.state_dict(),
-        "average": average.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "updates": updates_done,
+        "network": run.network.state_dict(),
+        "average": run.average.state_dict(),
+        "optimizer": optimiser.state_dict(),
     }
-    checkpoint.save(folder / "checkpoint.pt", state)
+    checkpoint.save(run.folder / "checkpoint.pt", state)
 
 
 def _teacher(recipe: Recipe, store: FrameStore) -> NanoTrackTeacher | None:
@@ -181,26 +216,23 @@ def _teacher(recipe: Recipe, store: FrameStore) -> NanoTrackTeacher | None:
     return teacher
 
 
-def _prefetched(stream: PairStream, seen: int, phase: Phase) -> Iterator[Batch]:
-    """Batches from sample `seen` to the end of the phase, the next few made in the background."""
-    starts = range(seen, phase.samples, phase.batch)
+def _prefetched(run: Run, phase: Phase, plan: Plan, seen: int) -> Iterator[tuple[Update, Iterator[Batch]]]:
+    """Every update from sample `seen` with its micro-batches, the next few made in the background.
+
+    The micro-batches of an update must be used up before the next one is asked for.
+    """
+    stream = PairStream(run.store, run.recipe.seed, phase.name)
+    todo = (piece for update in updates(plan, seen) for piece in pieces(update, phase.micro_batch))
     with ThreadPoolExecutor(1) as pool:
-        pending = []
-        for start in starts:
-            pending.append(pool.submit(stream.batch, start, min(phase.batch, phase.samples - start)))
-            if len(pending) > PREFETCH:
-                yield pending.pop(0).result()
-        for future in pending:
-            yield future.result()
+        pending: list[Future[Batch]] = []
 
+        def ahead() -> Batch:
+            while len(pending) <= PREFETCH and (piece := next(todo, None)) is not None:
+                pending.append(pool.submit(stream.batch, *piece))
+            return pending.pop(0).result()
 
-def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """What is trained, for an optimizer: weights decay; biases and norms do not."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+        for update in updates(plan, seen):
+            yield update, (ahead() for _ in pieces(update, phase.micro_batch))
 
 
 def _set_modes(network: DepthGate, phase: Phase, seen: int, average: DepthGate) -> None:
@@ -223,48 +255,11 @@ def _set_modes(network: DepthGate, phase: Phase, seen: int, average: DepthGate) 
         network.backbone.eval()
 
 
-@torch.no_grad()
-def _update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    pairs = zip(average.state_dict().values(), network.state_dict().values(), strict=True)
-    old: list[Tensor] = []
-    new: list[Tensor] = []
-    for a, n in pairs:
-        if a.dtype.is_floating_point:
-            old.append(a)
-            new.append(n)
-        else:
-            a.copy_(n)
-    torch._foreach_lerp_(old, new, 1 - decay)
-
-
 def _progress() -> Progress:
     return Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}"),
+        TextColumn("loss {task.fields[loss]:.3f}  batch {task.fields[batch]}"),
         TimeRemainingColumn(),
     )
-
-
-def environment(recipe: Recipe, store: FrameStore, bf16: bool) -> dict[str, Any]:
-    """What a result must be read with: commit, host, versions, precision, data."""
-    host = describe_host()
-    return {
-        "commit": _commit(),
-        "cpu": host["cpu"],
-        "flags": " ".join(host["flags"]),
-        "torch": torch.__version__,
-        "python": host["python"],
-        "precision": "bf16" if bf16 else "fp32",
-        "threads": recipe.threads,
-        "data_digest": store.digest,
-        "items": len(store.track),
-    }
-
-
-def _commit() -> str:
-    """Of the checkout that this file lies in; `unknown` for an installed package."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"

@@ -1,4 +1,9 @@
-"""What each phase of a recipe minimises: one function a phase, batch in, loss out."""
+"""What each phase of a recipe minimises: one function a phase, samples in, a loss for each of them out.
+
+No loss looks at its neighbours in the batch, so a batch may be cut into
+micro-batches and divided among processes: the loop divides by the samples
+of the whole update (`LossTerms.share_of`).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +35,25 @@ class PhaseContext:
     phase: Phase
 
 
-Parts = dict[str, list[float]]
+@dataclass(frozen=True)
+class LossTerms:
+    """What N samples lose.
+
+    Attributes:
+        terms: (weight, N values); a sample's loss is the weighted sum of its values.
+        parts: for the log, by name, N values an exit.
+    """
+
+    terms: list[tuple[float, Tensor]]
+    parts: dict[str, list[Tensor]]
+
+    def share_of(self, count: int) -> Tensor:
+        """These samples' share of the mean loss of `count`: the shares of an update add up to its mean."""
+        return torch.stack([weight * (values.sum() / count) for weight, values in self.terms]).sum()
+
+    def sums(self) -> dict[str, list[float]]:
+        """`parts`, summed over the samples."""
+        return {name: [float(v.detach().sum()) for v in values] for name, values in self.parts.items()}
 
 
 def _inputs(batch: Batch) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
@@ -40,11 +63,7 @@ def _inputs(batch: Batch) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     return template, search
 
 
-def _log(values: list[Tensor]) -> list[float]:
-    return [round(float(v.detach().mean()), 4) for v in values]
-
-
-def features_loss(context: PhaseContext, batch: Batch) -> tuple[Tensor, Parts]:
+def features_loss(context: PhaseContext, batch: Batch) -> LossTerms:
     """Distil the teacher's features into every exit's search embedding and the deepest template's."""
     assert context.teacher is not None
     raw = context.teacher.features(batch)
@@ -53,11 +72,11 @@ def features_loss(context: PhaseContext, batch: Batch) -> tuple[Tensor, Parts]:
     seen = [feature_loss(e, goal) for e in context.network.embed(search)]
     deepest = context.network.exits[-1].embed(context.network.backbone(template)[-1])
     kept = feature_loss(deepest, context.teacher.standardise(raw.template))
-    total = sum(w * loss.mean() for w, loss in zip(FEATURE_WEIGHTS, seen, strict=True))
-    return total + TEMPLATE_FEATURE_WEIGHT * kept.mean(), {"feature": _log(seen), "template": _log([kept])}
+    terms = [*zip(FEATURE_WEIGHTS, seen, strict=True), (TEMPLATE_FEATURE_WEIGHT, kept)]
+    return LossTerms(terms, {"feature": seen, "template": [kept]})
 
 
-def exits_loss(context: PhaseContext, batch: Batch) -> tuple[Tensor, Parts]:
+def exits_loss(context: PhaseContext, batch: Batch) -> LossTerms:
     """Track at every exit.
 
     With a teacher its map and boxes are soft targets of every exit; without
@@ -77,8 +96,8 @@ def exits_loss(context: PhaseContext, batch: Batch) -> tuple[Tensor, Parts]:
         response = [response_loss(score, ltrb, soft) for score, ltrb in outputs[:-1]]
         response.append(torch.zeros_like(tracking[-1]))
         losses = [t + 0.5 * r for t, r in zip(tracking, response, strict=True)]
-        parts = {"tracking": _log(tracking), "response": _log(response)}
-        return sum(w * v.mean() for w, v in zip(EXIT_WEIGHTS, losses, strict=True)), parts
+        parts = {"tracking": tracking, "response": response}
+        return LossTerms(list(zip(EXIT_WEIGHTS, losses, strict=True)), parts)
     raw = teacher.features(batch)
     soft = teacher.responses(raw)
     response = [response_loss(score, ltrb, soft) for score, ltrb in outputs]
@@ -89,9 +108,8 @@ def exits_loss(context: PhaseContext, batch: Batch) -> tuple[Tensor, Parts]:
         for t, r, f in zip(tracking, response, feature, strict=True)
     ]
     template_loss = feature_loss(kept, teacher.standardise(raw.template))
-    parts = {"tracking": _log(tracking), "response": _log(response), "feature": _log(feature)}
-    total = sum(w * v.mean() for w, v in zip(EXIT_WEIGHTS, losses, strict=True))
-    return total + FEATURE_WEIGHT_BESIDE_TRACKING * template_loss.mean(), parts
+    terms = [*zip(EXIT_WEIGHTS, losses, strict=True), (FEATURE_WEIGHT_BESIDE_TRACKING, template_loss)]
+    return LossTerms(terms, {"tracking": tracking, "response": response, "feature": feature})
 
 
 def _own_soft_targets(score: Tensor, ltrb: Tensor) -> SoftTargets:
@@ -99,7 +117,7 @@ def _own_soft_targets(score: Tensor, ltrb: Tensor) -> SoftTargets:
     return SoftTargets(probability, ltrb.detach(), torch.ones_like(probability))
 
 
-def gates_loss(context: PhaseContext, batch: Batch) -> tuple[Tensor, Parts]:
+def gates_loss(context: PhaseContext, batch: Batch) -> LossTerms:
     """The joint loss of tracking error and computational cost; only the gates learn."""
     network = context.network
     template, search = _inputs(batch)
@@ -114,10 +132,11 @@ def gates_loss(context: PhaseContext, batch: Batch) -> tuple[Tensor, Parts]:
     gates = torch.cat(stops, 1)
     cost = relative_costs(network.depths)
     loss = joint_loss(gates, losses, cost, context.phase.cost_weight)
-    return loss.mean(), {"tracking": _log(list(losses.unbind(1))), "gate": _log(list(gates.unbind(1)))}
+    parts = {"tracking": list(losses.unbind(1)), "gate": list(gates.unbind(1))}
+    return LossTerms([(1.0, loss)], parts)
 
 
-PHASE_LOSSES: dict[str, Callable[[PhaseContext, Batch], tuple[Tensor, Parts]]] = {
+PHASE_LOSSES: dict[str, Callable[[PhaseContext, Batch], LossTerms]] = {
     "features": features_loss,
     "exits": exits_loss,
     "gates": gates_loss,

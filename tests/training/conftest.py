@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from models.backbone import StageSpec
+from models.cell_spec import CONV1X1, CellSpec
+from models.network import DepthGate, NetworkSpec
 from training.frame_store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, FrameStore
 
 HEIGHT, WIDTH = 120, 160
@@ -16,6 +19,10 @@ def one_thread():
 
 @pytest.fixture
 def painted_store() -> FrameStore:
+    return paint_store()
+
+
+def paint_store() -> FrameStore:
     """Three tracks of four frames for every kind, and three backgrounds."""
     rng = np.random.default_rng(0)
     pixels, rows = [], []
@@ -43,3 +50,15 @@ def painted_store() -> FrameStore:
         group=tracks,
         digest="painted",
     )
+
+
+def tiny_network() -> DepthGate:
+    """Four stages like those of depthgate-s, a few channels each."""
+    cells = (CellSpec.from_edges((CONV1X1,), ((0, 1), (1, 2))),)
+    stages = (
+        StageSpec(side=128, stem=(4, 4, 4), width=8, cells=cells),
+        StageSpec(side=None, stem=(), width=8, cells=cells),
+        StageSpec(side=256, stem=(4, 4, 4, 4), width=8, cells=cells),
+        StageSpec(side=None, stem=(), width=8, cells=cells),
+    )
+    return DepthGate(NetworkSpec(stages=stages, head_channels=4))

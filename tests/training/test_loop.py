@@ -1,11 +1,37 @@
+import json
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
 
+import cv2
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import training.loop as loop
-from training.recipe import Data, Phase, Recipe
+from tests.conftest import ROOT
+from tests.training.conftest import tiny_network
+from training import checkpoint, guards
+from training.guards import DivergedError
+from training.logs import read_log
+from training.phases import LossTerms
+from training.recipe import Data, Decay, Phase, Recipe
+
+GROWING = Phase(
+    "exits",
+    samples=10,
+    batch=2,
+    lr=1.0,
+    micro_batch=2,
+    optimiser="lars",
+    growth=True,
+    max_batch=8,
+    decay=Decay("step", factor=0.5, at_samples=(2, 6)),
+)
 
 
 def recipe(**changes):
@@ -24,61 +50,174 @@ def recipe(**changes):
     return Recipe(**(values | changes))
 
 
-@pytest.mark.parametrize(
-    "seen, rate",
-    [
-        pytest.param(0, 0.2, id="first update of a warm-up of four"),
-        pytest.param(30, 0.8, id="last update of the warm-up"),
-        pytest.param(40, 1.0, id="peak"),
-        pytest.param(70, 0.5, id="half of the cosine"),
-        pytest.param(100, 0.0, id="end"),
-    ],
-)
-def test_learning_rate_is_a_function_of_samples(seen, rate):
-    phase = Phase("exits", samples=100, batch=10, lr=1.0, warmup_samples=40)
-    assert loop.learning_rate(phase, seen) == pytest.approx(rate)
+@pytest.fixture(autouse=True)
+def painted(painted_store, monkeypatch):
+    monkeypatch.setattr(loop, "open_store", lambda root: painted_store)
+    monkeypatch.setattr(loop, "build", lambda name: tiny_network())
 
 
 class Killed(Exception):
     pass
 
 
-def test_a_killed_run_resumes_bit_for_bit(painted_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "open_store", lambda root: painted_store)
-    whole = load_file(loop.train(recipe(), tmp_path / "whole"))
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
+
+@pytest.mark.parametrize(
+    "phases, deaths",
+    [
+        pytest.param(recipe().phases, (2, 5), id="two phases, norms freeze half-way"),
+        pytest.param((GROWING,), (1, 2), id="growing batch, accumulation, LARS"),
+    ],
+)
+def test_a_killed_run_resumes_bit_for_bit(phases, deaths, tmp_path, monkeypatch):
+    whole = load_file(loop.train(recipe(phases=phases), tmp_path / "whole"))
     saves = []
     original = loop._save
 
     def save_then_die(*arguments):
         original(*arguments)
         saves.append(arguments)
-        if len(saves) in (2, 6):
+        if len(saves) in deaths:
             raise Killed
 
     monkeypatch.setattr(loop, "_save", save_then_die)
-    for _ in range(2):
+    for _ in deaths:
         with pytest.raises(Killed):
-            loop.train(recipe(), tmp_path / "killed")
-    resumed = load_file(loop.train(recipe(), tmp_path / "killed"))
-    assert whole.keys() == resumed.keys()
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+            loop.train(recipe(phases=phases), tmp_path / "killed")
+    resumed = load_file(loop.train(recipe(phases=phases), tmp_path / "killed"))
+    assert equal(whole, resumed)
+    logs = [read_log(tmp_path / name) for name in ("whole", "killed")]
+    assert [{**line, "samples_per_s": 0} for line in logs[0]] == [
+        {**line, "samples_per_s": 0} for line in logs[1]
+    ]
 
 
-def test_the_gates_phase_changes_gates_only(painted_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "open_store", lambda root: painted_store)
+def test_a_growing_batch_is_logged_with_its_rate_and_noise(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "LOG_SAMPLES", 1)
+    loop.train(recipe(phases=(replace(GROWING, optimiser="nesterov", lr=1e-3),)), tmp_path)
+    lines = read_log(tmp_path)
+    assert [(line["samples"], line["batch"]) for line in lines] == [(2, 2), (6, 4), (10, 4)]
+    assert [line["lr"] for line in lines] == pytest.approx([1e-3] * 3)
+    # N = 12 annotated frames + 3 masked objects; 1e-3 / (1 − 0.9) · (15/2 − 1)
+    assert lines[0]["noise_scale"] == pytest.approx(0.065)
+    assert json.loads((tmp_path / "environment.json").read_text())["epoch_samples"] == 15
+
+
+def test_micro_batches_of_unequal_size_make_the_step_of_the_whole(tmp_path, monkeypatch):
+    """Under plain SGD, with all batch norms frozen: their moments are those of a micro-batch."""
+    original = loop.PHASE_LOSSES["exits"]
+
+    def frozen(context, batch):
+        context.network.eval()
+        return original(context, batch)
+
+    monkeypatch.setitem(loop.PHASE_LOSSES, "exits", frozen)
+    phase = Phase("exits", samples=7, batch=4, lr=0.1, optimiser="sgd", momentum=0.0)
+    whole, cut = (
+        load_file(
+            loop.train(recipe(phases=(replace(phase, micro_batch=m),), ema_decay=0.0), tmp_path / str(m))
+        )
+        for m in (None, 2)
+    )
+    torch.manual_seed(0)
+    name = "exits.0.embed.weight"
+    assert not torch.allclose(whole[name], tiny_network().state_dict()[name])
+    assert all(torch.allclose(whole[name], cut[name], rtol=1e-4, atol=1e-6) for name in whole)
+
+
+@pytest.mark.parametrize("cuts", [[6], [2, 2, 2], [4, 2], [1, 3, 2]], ids=str)
+def test_shares_of_a_loss_add_up_to_the_mean(cuts):
+    values = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    shares = [LossTerms([(1.0, v), (0.5, 2 * v)], {}).share_of(6).item() for v in torch.split(values, cuts)]
+    assert sum(shares) == pytest.approx(21.0)  # (1 + 0.5·2) · 63 / 6
+
+
+def test_the_gates_phase_changes_gates_only(tmp_path):
     loop.train(recipe(), tmp_path)
     before, after = load_file(tmp_path / "exits.safetensors"), load_file(tmp_path / "gates.safetensors")
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"gates"}
+    picture = cv2.imread(str(tmp_path / "curves.png"))
+    assert picture.std() > 10
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_cure(painted_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "open_store", lambda root: painted_store)
-
+@pytest.mark.parametrize(
+    "value, says",
+    [
+        pytest.param(math.nan, r"the loss is nan \(tracking of exit 2\) after 0 samples", id="NaN"),
+        pytest.param(math.inf, r"lower phases\.exits\.lr or raise phases\.exits\.warmup", id="infinite"),
+    ],
+)
+def test_a_loss_that_is_not_finite_stops_with_the_cure(value, says, tmp_path, monkeypatch):
     def nothing(context, batch):
-        return torch.tensor(math.nan, requires_grad=True), {}
+        loss = torch.tensor([value], requires_grad=True)
+        return LossTerms([(1.0, loss)], {"tracking": [torch.ones(1), loss]})
 
     monkeypatch.setitem(loop.PHASE_LOSSES, "exits", nothing)
-    with pytest.raises(loop.DivergedError, match=r"lower phases\.exits\.lr"):
+    with pytest.raises(DivergedError, match=says):
         loop.train(recipe(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "gain, says",
+    [
+        pytest.param(1e12, r"norm is \S+, in 2 updates .* at most 5000, after 2 samples", id="exploded"),
+        pytest.param(math.nan, r"norm is nan, first in \S+, after 0 samples", id="NaN behind a finite loss"),
+    ],
+)
+def test_a_hopeless_gradient_stops_the_run(gain, says, tmp_path, monkeypatch):
+    monkeypatch.setattr(guards, "PATIENCE", 2)
+
+    class Faulty(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * gain
+
+    original = loop.PHASE_LOSSES["exits"]
+
+    def faulty(context, batch):
+        terms = original(context, batch)
+        return LossTerms([(w, Faulty.apply(v)) for w, v in terms.terms], terms.parts)
+
+    monkeypatch.setitem(loop.PHASE_LOSSES, "exits", faulty)
+    with pytest.raises(DivergedError, match=says):
+        loop.train(recipe(), tmp_path)
+
+
+CHILD = """
+import sys
+from pathlib import Path
+import training.loop as loop
+from tests.training.conftest import paint_store, tiny_network
+from tests.training.test_loop import GROWING, recipe
+loop.open_store = lambda root: paint_store()
+loop.build = lambda name: tiny_network()
+loop.LOG_SAMPLES = 1
+loop.train(recipe(phases=(GROWING,), checkpoint_samples=4), Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lines", [1, 2], ids=lambda n: f"after log line {n}")
+def test_kill_9_loses_no_more_than_the_checkpoint_interval(lines, tmp_path):
+    """About ten seconds each: two processes that import torch."""
+    whole = loop.train(recipe(phases=(GROWING,), checkpoint_samples=4), tmp_path / "whole")
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-c", CHILD, str(folder)]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    while len(read_log(folder)) < lines and child.poll() is None:
+        time.sleep(0.002)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    path = folder / "checkpoint.pt"
+    saved = checkpoint.load(path) if path.is_file() else {"seen": 0, "phase": 0}
+    reached = 10 if saved["phase"] else saved["seen"]
+    assert read_log(folder)[-1]["samples"] - reached <= 4
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert equal(load_file(whole), load_file(folder / "weights.safetensors"))

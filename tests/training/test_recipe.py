@@ -14,6 +14,20 @@ phases: [{name: exits, samples: 64, batch: 8, lr: 0.001}]
 """
 
 
+EPOCHS = """
+purpose: test
+network: depthgate-s
+data: {root: data, epoch_samples: 1000}
+phases:
+  - name: exits
+    epochs: 2.5
+    batch: 8
+    lr: 0.001
+    warmup_epochs: 0.0625
+    decay: {form: step, factor: 0.5, at_epochs: [1, 1.5]}
+"""
+
+
 def write(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "recipe.yaml"
     path.write_text(text)
@@ -60,6 +74,55 @@ def test_faults_are_named(tmp_path, change, says):
     tree = yaml.safe_load(MINIMAL) | change
     with pytest.raises(RecipeError, match=says):
         load(write(tmp_path, yaml.safe_dump(tree)))
+
+
+def test_epochs_become_samples_once(tmp_path):
+    recipe = load(write(tmp_path, EPOCHS))
+    phase = recipe.phases[0]
+    assert (phase.samples, phase.warmup_samples, phase.decay.at_samples) == (2_500, 62, (1_000, 1_500))
+    assert "epochs" not in dump(recipe)
+    assert load(write(tmp_path, dump(recipe))) == recipe
+
+
+@pytest.mark.parametrize(
+    "overrides, says",
+    [
+        pytest.param(["data.epoch_samples=null"], r"epochs needs data\.epoch_samples", id="N not stated"),
+        pytest.param(["phases.exits.samples=9"], "say the same", id="length in both units"),
+        pytest.param(["phases.exits.epochs=many"], "'many', expected a number", id="no number"),
+        pytest.param(
+            ["phases.exits.decay.at_epochs=[2, 1]"], "rising numbers between 0 and 2500", id="order"
+        ),
+        pytest.param(
+            ["phases.exits.decay.at_epochs=[1, 3]"], "rising numbers between 0", id="beyond the end"
+        ),
+        pytest.param(["phases.exits.decay.factor=5"], "less than 1", id="a decay that rises"),
+        pytest.param(["phases.exits.decay.factor=null"], "lacks the key 'factor'", id="step of what"),
+        pytest.param(["phases.exits.decay.power=2"], "says nothing to the form step", id="idle key"),
+        pytest.param(["phases.exits.decay.form=stop"], "did you mean 'step'", id="form misspelt"),
+        pytest.param(["phases.exits.optimiser=larz"], "did you mean 'lars'", id="optimiser misspelt"),
+        pytest.param(["phases.exits.momentum=1"], "less than 1", id="momentum without end"),
+        pytest.param(
+            ["phases.exits.optimiser=nesterov", "phases.exits.momentum=0"],
+            "take optimiser: sgd",
+            id="nesterov",
+        ),
+        pytest.param(
+            ["phases.exits.scaling={rule: lewg, base_batch: 8}"], "did you mean 'legw'", id="rule misspelt"
+        ),
+        pytest.param(
+            ["phases.exits.scaling={rule: legw}"], "lacks the key 'base_batch'", id="scaled from what"
+        ),
+        pytest.param(["phases.exits.max_batch=64"], "set growth: true", id="ceiling of nothing"),
+        pytest.param(["phases.exits.warmup_epochs=3"], "less than the phase's 2500", id="all warm-up"),
+        pytest.param(["phases.exits.micro_batch=0"], "micro_batch got 0", id="empty micro-batches"),
+        pytest.param(["phases.exits.raised={momentum: 1.0}"], "raised.momentum got 1.0", id="raised too far"),
+        pytest.param(["checkpoint_samples=0"], "checkpoint_samples got 0", id="no checkpoints"),
+    ],
+)
+def test_faults_of_a_schedule_are_named(tmp_path, overrides, says):
+    with pytest.raises(RecipeError, match=says):
+        load(write(tmp_path, EPOCHS), overrides)
 
 
 @pytest.mark.parametrize("override", ["seed", "phases.gates.samples=1", "phases=1.x"])

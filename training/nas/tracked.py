@@ -35,10 +35,10 @@ from tracker import Tracker
 from tracker.manifest import Manifest, StateConstants, load_manifest
 from tracker.zoo import find
 from training.frame_store import open_store
-from training.loop import parameter_groups
 from training.losses import SoftTargets, feature_loss, response_loss, tracking_loss
 from training.nas.design import Design
 from training.nas.measure import read_lines
+from training.optimisers import parameter_groups
 from training.streams import PairStream
 from training.targets import make_targets
 from training.teacher import NanoTrackTeacher

@@ -1,0 +1,81 @@
+"""What a run says of itself: log.jsonl always, TensorBoard where the recipe asks for it.
+
+A line holds phase, samples, updates, lr, batch, momentum, noise_scale (null
+where not defined), loss, norm, samples_per_s, and the loss's parts by exit.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from training.yaml_tree import RecipeError
+
+Line = dict[str, Any]
+
+
+def read_log(folder: Path) -> list[Line]:
+    """The lines of a run's log; one cut short by a kill is left out."""
+    path = folder / "log.jsonl"
+    lines = []
+    for text in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return lines
+
+
+class RunLog:
+    """An open log of one phase; `with RunLog(...) as log: log.write(line)`."""
+
+    def __init__(self, folder: Path, phases: list[str], phase: str, seen: int, tensorboard: bool) -> None:
+        """Go on after `seen` samples of `phase`: what a killed run wrote beyond its checkpoint goes.
+
+        Args:
+            phases: names of the recipe's phases in their order.
+
+        Raises:
+            RecipeError: TensorBoard is wanted and not installed.
+        """
+        self._board = _board(folder / "tensorboard" / phase, seen) if tensorboard else None
+        earlier = phases[: phases.index(phase)]
+        kept = [
+            line
+            for line in read_log(folder)
+            if line["phase"] in earlier or (line["phase"] == phase and line["samples"] <= seen)
+        ]
+        part = folder / "log.part"
+        part.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        os.replace(part, folder / "log.jsonl")
+        self._path = folder / "log.jsonl"
+
+    def write(self, line: Line) -> None:
+        with open(self._path, "a") as file:
+            file.write(json.dumps(line) + "\n")
+        if self._board is None:
+            return
+        for name, value in line.items():
+            values = value if isinstance(value, list) else [value]
+            for k, number in enumerate(values, 1):
+                if isinstance(number, int | float) and name not in ("phase", "samples"):
+                    tag = f"{name}/exit {k}" if isinstance(value, list) else name
+                    self._board.add_scalar(tag, number, line["samples"])
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._board is not None:
+            self._board.close()
+
+
+def _board(folder: Path, seen: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise RecipeError(
+            "recipe: tensorboard got True, but the package is not installed; "
+            "pip install 'depthgate[tensorboard]', or tensorboard=false"
+        ) from error
+    return SummaryWriter(str(folder), purge_step=seen + 1 if seen else None)

@@ -1,0 +1,126 @@
+"""YAML to frozen dataclasses: overrides, epochs to samples, types checked, wrong names answered."""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from tracker.errors import TrackerError
+
+IN_EPOCHS = {
+    "epochs": "samples",
+    "warmup_epochs": "warmup_samples",
+    "at_epochs": "at_samples",
+    "every_epochs": "every_samples",
+}
+
+
+class RecipeError(TrackerError):
+    """A recipe that cannot be run; the message names key, value and cure."""
+
+
+def nearest(value: str, legal: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing where no legal name is near."""
+    near = difflib.get_close_matches(value, list(legal), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def override(tree: Any, text: str) -> None:
+    """Set one `dotted.key=value` in `tree`; a phase is addressed by its name."""
+    key, mark, value = text.partition("=")
+    if not mark:
+        raise RecipeError(f"override: got {text!r}, expected key=value, for example seed=3")
+    *parents, last = key.split(".")
+    node = tree
+    for part in parents:
+        if isinstance(node, list):
+            node = next(
+                (phase for phase in node if isinstance(phase, dict) and phase.get("name") == part), None
+            )
+        elif isinstance(node, dict):
+            node = node.get(part)
+        if node is None:
+            raise RecipeError(f"override: got {key!r}, but the recipe has no {part!r}")
+    if not isinstance(node, dict):
+        raise RecipeError(f"override: got {key!r}, which names no single value")
+    node[last] = yaml.safe_load(value)
+
+
+def epochs_to_samples(tree: Any, epoch_samples: Any, where: str = "") -> Any:
+    """A copy of `tree` in which every key of `IN_EPOCHS` is said in samples, rounded to whole ones.
+
+    Raises:
+        RecipeError: an epoch is used but its samples are not stated, or a length is given in both units.
+    """
+    if isinstance(tree, list):
+        return [epochs_to_samples(item, epoch_samples, f"{where}[{i}]") for i, item in enumerate(tree)]
+    if not isinstance(tree, dict):
+        return tree
+    out = {}
+    for key, value in tree.items():
+        name = f"{where}.{key}" if where else str(key)
+        if key not in IN_EPOCHS:
+            out[key] = epochs_to_samples(value, epoch_samples, name)
+            continue
+        if IN_EPOCHS[key] in tree:
+            raise RecipeError(f"recipe: {name} and {IN_EPOCHS[key]} say the same; leave one out")
+        if type(epoch_samples) is not int:
+            raise RecipeError(f"recipe: {name} needs data.epoch_samples, for example 50000")
+        out[IN_EPOCHS[key]] = _samples(value, epoch_samples, name)
+    return out
+
+
+def _samples(epochs: Any, epoch_samples: int, where: str) -> Any:
+    if isinstance(epochs, list):
+        return [_samples(item, epoch_samples, f"{where}[{i}]") for i, item in enumerate(epochs)]
+    if not isinstance(epochs, int | float) or isinstance(epochs, bool):
+        raise RecipeError(f"recipe: {where} got {epochs!r}, expected a number")
+    return round(epochs * epoch_samples)
+
+
+def build(kind: Any, tree: Any, where: str) -> Any:
+    """`tree` as the dataclass, tuple, union or scalar `kind`; `where` is the dotted key so far."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        if tree is None:
+            return None
+        return build(next(a for a in arguments if a is not type(None)), tree, where)
+    if origin is tuple:
+        if not isinstance(tree, list):
+            raise RecipeError(f"recipe: {where} got {tree!r}, expected a list")
+        return tuple(build(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(tree))
+    if dataclasses.is_dataclass(kind):
+        return _build_dataclass(kind, tree, where)
+    if kind is float and isinstance(tree, int | float) and not isinstance(tree, bool):
+        return float(tree)
+    if type(tree) is not kind:
+        raise RecipeError(f"recipe: {where} got {tree!r}, expected {kind.__name__}")
+    return tree
+
+
+def _build_dataclass(kind: Any, tree: Any, where: str) -> Any:
+    name = where or "the recipe"
+    if not isinstance(tree, dict):
+        raise RecipeError(f"recipe: {name} got {tree!r}, expected keys and values")
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    hints = typing.get_type_hints(kind)
+    for key in tree:
+        if key not in fields:
+            hint = nearest(str(key), fields) or f"; legal: {', '.join(fields)}"
+            raise RecipeError(f"recipe: {name} has the unknown key {key!r}{hint}")
+    for key, field in fields.items():
+        if key not in tree and field.default is dataclasses.MISSING:
+            raise RecipeError(f"recipe: {name} lacks the key {key!r}")
+    prefix = f"{where}." if where else ""
+    return kind(**{key: build(hints[key], value, prefix + key) for key, value in tree.items()})
+
+
+def plain(value: Any) -> Any:
+    """The inverse of `build`: dataclasses as dicts, tuples as lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return [plain(v) for v in value] if isinstance(value, tuple) else value
