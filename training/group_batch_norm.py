@@ -45,23 +45,28 @@ def normalisation_group(world: World, size: int) -> dist.ProcessGroup | None:
 
 
 def group_moments(x: Tensor, group: dist.ProcessGroup) -> tuple[Tensor, Tensor, int]:
-    """Mean C and biased variance C, float32, of N×C×… over the group, and the count of values a channel.
+    """Mean C and biased variance C of N×C×… over the group, and the count of values a channel.
 
-    N may differ between ranks and be 0. Sums travel as float64, made of the
-    local mean and variance, so that Σx² − mean² does not cancel.
+    In float32, or x's dtype if wider. N may differ between ranks and be 0.
+    Sums travel as float64, made of the local mean and variance, so that
+    Σx² − mean² does not cancel.
     """
     dims = [d for d in range(x.ndim) if d != 1]
     n = x.numel() // x.shape[1]
     sums = torch.zeros(2 * x.shape[1] + 1, dtype=torch.float64, device=x.device)
     if n:
-        var, mean = torch.var_mean(x.float(), dims, correction=0)
+        var, mean = torch.var_mean(x.to(_wide(x)), dims, correction=0)
         mean = mean.double()
         torch.cat([n * mean, n * (var + mean * mean), sums.new_tensor([n])], out=sums)
     dist.all_reduce(sums, group=group)
     total = int(sums[-1])
     mean, square = (sums[:-1] / max(total, 1)).chunk(2)
     var = (square - mean * mean).clamp(min=0)
-    return mean.float(), var.float(), total
+    return mean.to(_wide(x)), var.to(_wide(x)), total
+
+
+def _wide(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 class _Normalise(torch.autograd.Function):
@@ -83,11 +88,11 @@ class _Normalise(torch.autograd.Function):
         inverse = torch.rsqrt(var + eps)
         ctx.save_for_backward(x, weight, mean, inverse)
         ctx.total, ctx.group, ctx.shape = total, group, shape
-        y = (x.float() - mean.view(shape)) * inverse.view(shape)
+        y = (x - mean.view(shape)) * inverse.view(shape)
         if weight is not None:
-            y = y * weight.float().view(shape)
+            y = y * weight.view(shape)
         if bias is not None:
-            y = y + bias.float().view(shape)
+            y = y + bias.view(shape)
         return y.to(x.dtype)
 
     @staticmethod
@@ -95,13 +100,13 @@ class _Normalise(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, inverse = ctx.saved_tensors
         dims = [d for d in range(x.ndim) if d != 1]
-        g = gradient.float()
-        normal = (x.float() - mean.view(ctx.shape)) * inverse.view(ctx.shape)
+        g = gradient.to(mean.dtype)
+        normal = (x - mean.view(ctx.shape)) * inverse.view(ctx.shape)
         bias_gradient, weight_gradient = g.sum(dims), (g * normal).sum(dims)
         sums = torch.cat([bias_gradient, weight_gradient]).double()
         dist.all_reduce(sums, group=ctx.group)
-        g_mean, h_mean = (part.float().view(ctx.shape) for part in (sums / ctx.total).chunk(2))
-        scale = inverse if weight is None else inverse * weight.float()
+        g_mean, h_mean = (part.to(g.dtype).view(ctx.shape) for part in (sums / ctx.total).chunk(2))
+        scale = inverse if weight is None else inverse * weight
         dx = ((g - g_mean - normal * h_mean) * scale.view(ctx.shape)).to(x.dtype)
         needs = ctx.needs_input_grad
         return (

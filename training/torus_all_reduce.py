@@ -141,7 +141,7 @@ def torus_hook(mesh: DeviceMesh | None, world: World, gradients: str = "full") -
 
 
 def _in_a_thread(average: Callable[[Tensor], Tensor]) -> Hook:
-    """One worker, so that buckets are reduced in the order that DDP hands them over, the same on all ranks."""
+    """One worker: buckets are reduced in the order that DDP hands them over, the same on all ranks."""
     worker = ThreadPoolExecutor(1, "torus")
 
     def hook(bucket: dist.GradBucket) -> Future[Tensor]:

@@ -5,8 +5,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from tests.training.processes import run
 import training.torus_all_reduce as torus
+from tests.training.processes import run
 from training.distributed import DistributedError, World, data_parallel
 from training.torus_all_reduce import mesh_shape, torus_all_reduce_, torus_hook, torus_mesh
 
