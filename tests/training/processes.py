@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-COLLECTIVE_TIMEOUT_S = 60
+COLLECTIVE_TIMEOUT_S = 100
 
 
 def free_port() -> int:
@@ -46,7 +46,7 @@ def _main(function, rank, size, port, folder, arguments) -> None:
     os.replace(folder / f"{rank}.part", folder / f"{rank}.pkl")
 
 
-def run(function, size: int, folder: Path, *arguments, deadline_s: float = 120) -> list:
+def run(function, size: int, folder: Path, *arguments, deadline_s: float = 180) -> list:
     """Results by rank; fails the test with the tracebacks, or by rank that did not end in time."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch", "torch.distributed.device_mesh", "training.distributed"])
