@@ -14,7 +14,6 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +27,15 @@ from models.network import DepthGate
 from models.registry import build
 from tracker.errors import TrackerError
 from training import checkpoint
+from training.feed import feed
 from training.frame_store import FrameStore, open_store
 from training.phases import PHASE_LOSSES, PhaseContext
 from training.precision import choose_precision
 from training.recipe import Phase, Recipe, dump
-from training.streams import Batch, PairStream
+from training.streams import PairStream
 from training.teacher import NanoTrackTeacher
 
 GRADIENT_NORM = 5.0
-PREFETCH = 3
 TEACHER_FIT_SAMPLES = 128
 
 
@@ -119,10 +118,11 @@ def _run_phase(
     context = PhaseContext(network, teacher, phase)
     loss_of = PHASE_LOSSES[phase.name]
     stream = PairStream(store, recipe.seed, phase.name)
+    workers = max(1, (os.cpu_count() or 1) - recipe.threads)
     started, first_seen = time.perf_counter(), seen
     with _progress() as bar, open(folder / "log.jsonl", "a", buffering=1) as log:
         task = bar.add_task(f"{phase.name}", total=phase.samples, completed=seen, loss=math.nan)
-        for batch in _prefetched(stream, seen, phase):
+        for batch in feed(stream, _updates(phase, seen), workers):
             _set_modes(network, phase, seen, average)
             rate = learning_rate(phase, seen)
             for group in optimizer.param_groups:
@@ -179,17 +179,10 @@ def _teacher(recipe: Recipe, store: FrameStore) -> NanoTrackTeacher | None:
     return teacher
 
 
-def _prefetched(stream: PairStream, seen: int, phase: Phase) -> Iterator[Batch]:
-    """Batches from sample `seen` to the end of the phase, the next few made in the background."""
-    starts = range(seen, phase.samples, phase.batch)
-    with ThreadPoolExecutor(1) as pool:
-        pending = []
-        for start in starts:
-            pending.append(pool.submit(stream.batch, start, min(phase.batch, phase.samples - start)))
-            if len(pending) > PREFETCH:
-                yield pending.pop(0).result()
-        for future in pending:
-            yield future.result()
+def _updates(phase: Phase, seen: int) -> Iterator[tuple[int, int]]:
+    """First sample and batch of every update from sample `seen` to the end of the phase."""
+    for start in range(seen, phase.samples, phase.batch):
+        yield start, min(phase.batch, phase.samples - start)
 
 
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

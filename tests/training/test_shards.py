@@ -130,7 +130,7 @@ def test_items_and_pictures_come_back_as_written(store):
     assert len(store.files) > 2
     for item, row in enumerate(wanted):
         assert (store.height[item], store.width[item]) == row.image.shape[:2]
-        assert np.abs(store.image(item).astype(float) - row.image).mean() < 6
+        assert np.abs(store.image(item).astype(float) - row.image).mean() < 12, "another picture is 40 away"
         same = [j for j, other in enumerate(wanted) if other.track == row.track]
         assert np.flatnonzero(store.track == store.track[item]).tolist() == same
 

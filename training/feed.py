@@ -1,0 +1,116 @@
+"""The batches of a plan, in order, made ahead of time by threads.
+
+A plan is an iterable of (start, count): each update's first sample and its
+global batch, which may grow. Sample i depends on i alone, so neither the
+number of workers nor of ranks moves a sample, and a run resumes by a plan that
+begins later. Threads serve, since decoding and resizing release the
+interpreter's lock; processes would have to copy every crop.
+
+Source: Ying et al. 2018, arXiv 1811.06992 (prefetched, parallel input).
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+
+from training.recipe import RecipeError
+from training.streams import Batch
+
+AHEAD_SAMPLES = 256
+"""About 80 MB of crops."""
+
+
+class Stream(Protocol):
+    """Where samples come from; called from several threads."""
+
+    def batch(self, start: int, count: int) -> Batch:
+        """Samples start … start + count − 1; count ≥ 1."""
+        ...
+
+
+def share(start: int, count: int, rank: int, size: int) -> tuple[int, int]:
+    """(start, count) of one rank's part of a global batch.
+
+    The parts of ranks 0 … size − 1 follow each other, cover the batch and
+    differ by one sample at most.
+    """
+    first, last = (count * r // size for r in (rank, rank + 1))
+    return start + first, last - first
+
+
+def feed(
+    stream: Stream,
+    plan: Iterable[tuple[int, int]],
+    workers: int = 1,
+    rank: int = 0,
+    size: int = 1,
+    ahead_samples: int = AHEAD_SAMPLES,
+) -> Iterator[Batch]:
+    """Yield this rank's share of every batch of `plan`, in its order.
+
+    Args:
+        plan: (start, count) of global batches; drawn from as far ahead as batches are made.
+        workers: threads; a batch is cut into as many pieces.
+        rank, size: of the processes that share each batch.
+        ahead_samples: made beyond the batch in use, at most; but always one
+            batch, however large. 0 makes each batch when it is asked for.
+
+    Raises:
+        RecipeError: a batch has fewer samples than there are processes.
+        Whatever a worker raises, when its batch is asked for.
+
+    Closing the iterator, or an error, drops what was not begun and waits for the rest.
+    """
+    pool = ThreadPoolExecutor(workers, "feed")
+    parts = (_part(start, count, rank, size) for start, count in plan)
+    try:
+        queue: deque[tuple[int, list[Future[Batch]]]] = deque()
+        upcoming = next(parts, None)
+        while upcoming or queue:
+            if not queue and upcoming:
+                queue.append(_begin(pool, stream, upcoming, workers))
+                upcoming = next(parts, None)
+            pieces = queue.popleft()[1]
+            while ahead_samples and upcoming and _fits(queue, upcoming[1], ahead_samples):
+                queue.append(_begin(pool, stream, upcoming, workers))
+                upcoming = next(parts, None)
+            yield joined([piece.result() for piece in pieces])
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def joined(pieces: list[Batch]) -> Batch:
+    """One batch of consecutive pieces, in their order."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return Batch(
+        {side: np.concatenate([p.search[side] for p in pieces]) for side in pieces[0].search},
+        {side: np.concatenate([p.template[side] for p in pieces]) for side in pieces[0].template},
+        np.concatenate([p.boxes for p in pieces]),
+        np.concatenate([p.present for p in pieces]),
+    )
+
+
+def _part(start: int, count: int, rank: int, size: int) -> tuple[int, int]:
+    part = share(start, count, rank, size)
+    if count < size:
+        raise RecipeError(
+            f"batch at sample {start}: got {count} samples for {size} processes, expected at least one each; "
+            "start fewer processes, or make samples a multiple of the batch"
+        )
+    return part
+
+
+def _begin(
+    pool: ThreadPoolExecutor, stream: Stream, part: tuple[int, int], workers: int
+) -> tuple[int, list[Future[Batch]]]:
+    pieces = min(workers, part[1])
+    shares = [share(*part, piece, pieces) for piece in range(pieces)]
+    return part[1], [pool.submit(stream.batch, *piece) for piece in shares]
+
+
+def _fits(queue: deque[tuple[int, list[Future[Batch]]]], count: int, ahead_samples: int) -> bool:
+    return not queue or sum(waiting for waiting, _ in queue) + count <= ahead_samples
