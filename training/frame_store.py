@@ -215,21 +215,22 @@ class ItemColumns:
 
 def pack_rows(root: Path) -> Iterator[Row]:
     """Every item of the packs, decoded; those of one picture follow each other."""
-    yield from _video_rows(
+    yield from video_rows(
         read_pack(root / "video/train") + read_pack(root / "video/weak"), root / "video/weak"
     )
-    yield from _photo_rows(root / "images/masked", with_boxes=True)
-    yield from _photo_rows(root / "images/plain", with_boxes=False)
+    yield from photo_rows(root / "images/masked", with_boxes=True)
+    yield from photo_rows(root / "images/plain", with_boxes=False)
 
 
-def _video_rows(sequences: list[Sequence], weak: Path) -> Iterator[Row]:
+def video_rows(sequences: list[Sequence], weak: Path) -> Iterator[Row]:
+    """A spread of frames of every sequence; those in the folder `weak` have machine-made tracks."""
     by_video: dict[Path, list[Sequence]] = {}
     for sequence in sequences:
         by_video.setdefault(sequence.video, []).append(sequence)
     for video, targets in progress(by_video.items(), "decoding videos", transient=True):
         picks: dict[int, list[tuple[Sequence, int]]] = {}
         for target in targets:
-            kind = _kind(target) if weak in video.parents else ANNOTATED
+            kind = kind_of(target) if weak in video.parents else ANNOTATED
             count = FRAMES_PER_FODA_TRACK if target.dataset == "FODA" else FRAMES_PER_TRACK[kind]
             usable = np.flatnonzero(
                 target.visible & (np.nan_to_num(target.boxes[:, 2:]) >= MIN_BOX_PX).all(1)
@@ -244,7 +245,7 @@ def _video_rows(sequences: list[Sequence], weak: Path) -> Iterator[Row]:
                 yield Row(frame, tuple(target.boxes[i]), target.name, kind, f"{kind}:{target.source_video}")
 
 
-def _kind(target: Sequence) -> int:
+def kind_of(target: Sequence) -> int:
     """Machine-made tracks count as reliable when they stand out and move (the pack's own advice)."""
     described = {t["csv"]: t for t in target.entry.get("tracks", [])}.get(target.entry["table"])
     if described is None:
@@ -253,7 +254,8 @@ def _kind(target: Sequence) -> int:
     return RELIABLE if clear else PSEUDO
 
 
-def _photo_rows(folder: Path, with_boxes: bool) -> Iterator[Row]:
+def photo_rows(folder: Path, with_boxes: bool) -> Iterator[Row]:
+    """Photographs of the training split: an item an instance, or one without a box."""
     images = [entry for entry in _jsonl(folder / "images.jsonl.gz") if entry["split"] == "train"]
     instances: dict[str, list[dict[str, Any]]] = {}
     if with_boxes:
