@@ -10,7 +10,7 @@ Source: Ying et al. 2018, arXiv 1811.06992 (prefetched, parallel input).
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -48,7 +48,7 @@ def feed(
     rank: int = 0,
     size: int = 1,
     ahead_samples: int = AHEAD_SAMPLES,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Yield this rank's share of every batch of `plan`, in its order.
 
     Args:

@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,8 @@ from training.write_shards import write_shards
 RECIPE = Path(__file__).parent / "recipes" / "depthgate_s.yaml"
 SEED, PHASE = 7, "exits"
 
-Make = Callable[[int], Iterator[Batch | TensorBatch | None]]
-"""First sample to batches, or to steps of the network that come back empty."""
+Make = Callable[[int], Generator[Batch | TensorBatch, None, None]]
+"""First sample to batches."""
 
 
 class LooseFiles(ShardStore):
@@ -143,11 +143,13 @@ def network_step(name: str, device: torch.device) -> Callable[[TensorBatch], Non
 
 
 def trained(make: Make, step: Callable[[TensorBatch], None], device: torch.device) -> Make:
-    """The stage with the network behind it."""
+    """The stage with the network behind it: each batch comes back when the network is done with it."""
 
-    def steps(start: int) -> Iterator[None]:
+    def steps(start: int) -> Generator[TensorBatch, None, None]:
         for batch in make(start):
-            yield step(batch if isinstance(batch, TensorBatch) else to_device(batch, device))
+            moved = batch if isinstance(batch, TensorBatch) else to_device(batch, device)
+            step(moved)
+            yield moved
 
     return steps
 
@@ -206,7 +208,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     makes = stages(stores, raw, batch, options.workers, device)
     step = network_step(recipe.network, device)
     one = to_device(PairStream(raw, SEED, PHASE).batch(0, batch), device)
-    behind = {ALONE: trained(lambda _: itertools.repeat(one), step, device)}
+    behind = {ALONE: trained(lambda _: (one for _ in itertools.count()), step, device)}
     behind |= {name: trained(make, step, device) for name, make in makes.items()}
     return summary(
         in_turns(makes, batch, options.batches, options.rounds),

@@ -56,7 +56,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlabel(f"samples/s ({result['device']}, batch {result['batch']}; bars: median, lines: range)")
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=3)
     figure.savefig(path, dpi=120)
 
 

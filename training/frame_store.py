@@ -173,7 +173,8 @@ def write_frames(rows: Iterable[Row], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     columns = ItemColumns()
     offset: list[int] = []
-    written, last = 0, (0, None)
+    written = 0
+    last: tuple[int, Image | None] = 0, None
     with open(folder / "pixels.u8.part", "wb") as out:
         for row in rows:
             if row.image is not last[1]:
