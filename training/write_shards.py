@@ -66,7 +66,10 @@ def write_shards(
         picture=np.asarray(owner, np.int32),
         **items.arrays(),
     )
-    table = {"layout": LAYOUT, "digest": digest, "quality": quality, "shards": writer.sizes()}
+    _write_table(folder, {"layout": LAYOUT, "digest": digest, "quality": quality, "shards": writer.sizes()})
+
+
+def _write_table(folder: Path, table: dict[str, Any]) -> None:
     part = folder / f"{TABLE}.part"
     part.write_text(json.dumps(table, indent=1))
     os.replace(part, folder / TABLE)

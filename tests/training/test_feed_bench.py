@@ -2,12 +2,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import training.feed_bench as bench
 from tests.training.test_shards import reference, rows
 from tracker.crop import Window
 from training.feed_report import ALONE, draw, summary, table
 from training.shards import open_shards
+from training.streams import PairStream
 from training.write_shards import write_shards
 
 RESULT = summary(
@@ -74,6 +76,17 @@ def test_the_parts_of_a_sample_are_told_apart(tmp_path):
     parts = bench.parts_of_a_sample(open_shards(tmp_path), 12)
     assert list(parts) == ["reading", "decoding and cutting", "drawing and augmenting"]
     assert 0 < parts["reading"] < parts["decoding and cutting"]
+
+
+def test_a_step_of_the_network_follows_every_batch(painted_store):
+    stream, seen = PairStream(painted_store, 7, "exits"), []
+    make = bench.trained(
+        lambda start: (stream.batch(i, 2) for i in (start, start + 2)), seen.append, torch.device("cpu")
+    )
+    came = list(make(4))
+    assert came == seen and len(came) == 2
+    assert np.array_equal(seen[1].boxes.numpy(), stream.batch(6, 2).boxes)
+    bench.network_step("depthgate-s", torch.device("cpu"))(seen[0])
 
 
 @pytest.mark.slow
