@@ -1,13 +1,14 @@
 """Geometric and photometric augmentation of a window's pixels."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tracker.crop import Window, cut
+from tracker.crop import Window
 
 Image = npt.NDArray[np.uint8]
 
@@ -71,12 +72,13 @@ def add_distractor(
     rng: np.random.Generator,
     scene: Image,
     box: npt.NDArray[np.float64],
-    other: Image,
+    other: Callable[[Window, int], Image],
     other_box: npt.NDArray[np.float32],
 ) -> Image:
     """Blend another object beside the target, in a soft ellipse of the target's size.
 
-    `box` is the target, xyxy in pixels of the scene; `other_box` xywh in pixels of `other`.
+    `box` is the target, xyxy in pixels of the scene; `other_box` xywh in pixels
+    of the picture that `other` takes its window from, resized to a side.
     Returns a new image; where nothing fits, the scene.
     """
     side = scene.shape[0]
@@ -85,7 +87,7 @@ def add_distractor(
         return scene
     x, y, w, h = (float(v) for v in other_box)
     window = Window(int(x + w / 2 - max(w, h) / 2), int(y + h / 2 - max(w, h) / 2), max(2, int(max(w, h))))
-    patch = cut(other, window, size, [int(v) for v in other[::4, ::4].reshape(-1, 3).mean(0)])
+    patch = other(window, size)
     left, top = (int(v) for v in rng.integers(0, side - size, 2))
     overlap_x = min(left + size, box[2]) - max(left, box[0])
     overlap_y = min(top + size, box[3]) - max(top, box[1])

@@ -4,6 +4,9 @@ Videos and photographs of the packs (folders `video/train`, `video/weak`,
 `images/masked`, `images/plain` under one root) become raw BGR pixels and a
 table of items: a picture, a box in it, its track and its group. The file
 lives in the user's cache, named by the digest of the packs' indices.
+
+PictureStore is what the streams ask of any store; training/shards.py is the
+other one, for data that do not fit decoded on a disk.
 """
 
 import gzip
@@ -11,10 +14,10 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -22,7 +25,9 @@ import numpy.typing as npt
 from rich.progress import track as progress
 
 from eval.sequences import Sequence, read_frames, read_pack
+from tracker.crop import Window, cut
 from tracker.errors import SourceError
+from training.shards import TABLE, open_shards
 
 ANNOTATED, RELIABLE, PSEUDO, STILL, BACKGROUND = range(5)
 FRAMES_PER_TRACK = {ANNOTATED: 60, RELIABLE: 16, PSEUDO: 5}
@@ -30,19 +35,53 @@ FRAMES_PER_FODA_TRACK = 6
 MIN_BOX_PX = 6
 LAYOUT = 1
 
+Image = npt.NDArray[np.uint8]
 
-@dataclass(frozen=True)
-class FrameStore:
-    """Items in columns, all of length n.
+
+class PictureStore(Protocol):
+    """Items in columns, all of length n, and the pixels of any window of their pictures.
 
     Attributes:
-        pixels: flat uint8, memory-mapped.
-        offset, height, width: where the item's picture lies in `pixels`.
+        height, width: of the item's picture, in pixels.
         box: n×4, xywh in its pixels; zero for a background.
         track: items of one track show the same target.
         kind: ANNOTATED … BACKGROUND.
         group: what is drawn first, so that no long video or frequent class dominates.
-        digest: of the packs' indices.
+        digest: of what the store was made from.
+    """
+
+    @property
+    def height(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def width(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def box(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def track(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def kind(self) -> npt.NDArray[np.int8]: ...
+    @property
+    def group(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def digest(self) -> str: ...
+
+    def region(self, item: int, window: Window, px: int) -> Image:
+        """The window of the item's picture as px×px×3 BGR; its mean colour where the window leaves it.
+
+        Raises:
+            SourceError: the picture cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FrameStore:
+    """A PictureStore of raw pixels.
+
+    Attributes:
+        pixels: flat uint8, memory-mapped.
+        offset: where the item's picture begins in `pixels`.
+        others: see PictureStore.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -55,26 +94,56 @@ class FrameStore:
     group: npt.NDArray[np.int32]
     digest: str
 
-    def image(self, item: int) -> npt.NDArray[np.uint8]:
+    def image(self, item: int) -> Image:
         """H×W×3 BGR, a read-only view."""
         h, w, start = int(self.height[item]), int(self.width[item]), int(self.offset[item])
         return self.pixels[start : start + h * w * 3].reshape(h, w, 3)
 
+    def region(self, item: int, window: Window, px: int) -> Image:
+        image = self.image(item)
+        return cut(image, window, px, mean_colour(image))
 
-@dataclass
-class _Row:
-    image: npt.NDArray[np.uint8]
+
+def mean_colour(image: Image) -> tuple[int, int, int]:
+    """BGR, of every fourth pixel in both directions, rounded down."""
+    blue, green, red = (int(v) for v in image[::4, ::4].reshape(-1, 3).mean(0))
+    return blue, green, red
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """An item before it is stored; rows in a row with the same `image` object share one picture."""
+
+    image: Image
     box: tuple[float, float, float, float]
     track: str
     kind: int
     group: str
 
 
-def open_store(root: Path, cache: Path | None = None) -> FrameStore:
-    """The store of the packs under `root`, built on first use (about a minute, 5 GB).
+def open_store(root: Path, cache: Path | None = None) -> PictureStore:
+    """The shards in `root`, if it holds some; else the raw store of the packs under it.
+
+    That one is built on first use (about a minute, 5 GB).
 
     Raises:
-        SourceError: a pack is missing or cannot be read.
+        SourceError: a shard or a pack is missing or cannot be read.
+    """
+    if (root / TABLE).is_file():
+        return open_shards(root)
+    digest = packs_digest(root)
+    base = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "depthgate"
+    folder = base / f"frames-{LAYOUT}-{digest}"
+    if not (folder / "items.npz").is_file():
+        _build(root, folder)
+    return open_frames(folder, digest)
+
+
+def packs_digest(root: Path) -> str:
+    """16 hexadecimal digits of the packs' indices.
+
+    Raises:
+        SourceError: a pack is missing.
     """
     indices = [
         root / "video/train/index.json",
@@ -85,59 +154,84 @@ def open_store(root: Path, cache: Path | None = None) -> FrameStore:
     missing = [str(path) for path in indices if not path.is_file()]
     if missing:
         raise SourceError(f"training data: {missing[0]} is missing; set data.root to the folder of the packs")
-    digest = hashlib.sha256(b"".join(p.read_bytes() for p in indices)).hexdigest()[:16]
-    base = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "depthgate"
-    folder = base / f"frames-{LAYOUT}-{digest}"
-    if not (folder / "items.npz").is_file():
-        _build(root, folder)
+    return hashlib.sha256(b"".join(p.read_bytes() for p in indices)).hexdigest()[:16]
+
+
+def open_frames(folder: Path, digest: str) -> FrameStore:
+    """What write_frames wrote."""
     table = np.load(folder / "items.npz")
     pixels = np.memmap(folder / "pixels.u8", np.uint8, "r")
     return FrameStore(pixels, **{name: table[name] for name in table.files}, digest=digest)
 
 
 def _build(root: Path, folder: Path) -> None:
+    write_frames(pack_rows(root), folder)
+
+
+def write_frames(rows: Iterable[Row], folder: Path) -> None:
+    """Raw pixels and the table of items; both appear under their names only when whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    columns: dict[str, list[Any]] = {
-        k: [] for k in ("offset", "height", "width", "box", "track", "kind", "group")
-    }
-    tracks: dict[str, int] = {}
-    groups: dict[str, int] = {}
-    written, last = 0, (0, None)
+    columns = ItemColumns()
+    offset: list[int] = []
+    written = 0
+    last: tuple[int, Image | None] = 0, None
     with open(folder / "pixels.u8.part", "wb") as out:
-        for row in _rows(root):
+        for row in rows:
             if row.image is not last[1]:
                 last = (written, row.image)
                 written += out.write(row.image.tobytes())
-            columns["offset"].append(last[0])
-            columns["height"].append(row.image.shape[0])
-            columns["width"].append(row.image.shape[1])
-            columns["box"].append(row.box)
-            columns["track"].append(tracks.setdefault(row.track, len(tracks)))
-            columns["kind"].append(row.kind)
-            columns["group"].append(groups.setdefault(row.group, len(groups)))
+            offset.append(last[0])
+            columns.add(row)
     os.replace(folder / "pixels.u8.part", folder / "pixels.u8")
-    types = {"offset": np.int64, "box": np.float32, "kind": np.int8}
-    arrays = {name: np.asarray(values, types.get(name, np.int32)) for name, values in columns.items()}
-    np.savez(folder / "items.part.npz", **arrays)
+    np.savez(folder / "items.part.npz", offset=np.asarray(offset, np.int64), **columns.arrays())
     os.replace(folder / "items.part.npz", folder / "items.npz")
 
 
-def _rows(root: Path) -> Iterator[_Row]:
-    yield from _video_rows(
+class ItemColumns:
+    """Collects rows into the columns of a PictureStore; tracks and groups become numbers."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list[Any]] = {
+            k: [] for k in ("height", "width", "box", "track", "kind", "group")
+        }
+        self._tracks: dict[str, int] = {}
+        self._groups: dict[str, int] = {}
+
+    def add(self, row: Row) -> None:
+        values = {
+            "height": row.image.shape[0],
+            "width": row.image.shape[1],
+            "box": row.box,
+            "track": self._tracks.setdefault(row.track, len(self._tracks)),
+            "kind": row.kind,
+            "group": self._groups.setdefault(row.group, len(self._groups)),
+        }
+        for name, value in values.items():
+            self._columns[name].append(value)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        types = {"box": np.float32, "kind": np.int8}
+        return {name: np.asarray(values, types.get(name, np.int32)) for name, values in self._columns.items()}
+
+
+def pack_rows(root: Path) -> Iterator[Row]:
+    """Every item of the packs, decoded; those of one picture follow each other."""
+    yield from video_rows(
         read_pack(root / "video/train") + read_pack(root / "video/weak"), root / "video/weak"
     )
-    yield from _photo_rows(root / "images/masked", with_boxes=True)
-    yield from _photo_rows(root / "images/plain", with_boxes=False)
+    yield from photo_rows(root / "images/masked", with_boxes=True)
+    yield from photo_rows(root / "images/plain", with_boxes=False)
 
 
-def _video_rows(sequences: list[Sequence], weak: Path) -> Iterator[_Row]:
+def video_rows(sequences: list[Sequence], weak: Path) -> Iterator[Row]:
+    """A spread of frames of every sequence; those in the folder `weak` have machine-made tracks."""
     by_video: dict[Path, list[Sequence]] = {}
     for sequence in sequences:
         by_video.setdefault(sequence.video, []).append(sequence)
     for video, targets in progress(by_video.items(), "decoding videos", transient=True):
         picks: dict[int, list[tuple[Sequence, int]]] = {}
         for target in targets:
-            kind = _kind(target) if weak in video.parents else ANNOTATED
+            kind = kind_of(target) if weak in video.parents else ANNOTATED
             count = FRAMES_PER_FODA_TRACK if target.dataset == "FODA" else FRAMES_PER_TRACK[kind]
             usable = np.flatnonzero(
                 target.visible & (np.nan_to_num(target.boxes[:, 2:]) >= MIN_BOX_PX).all(1)
@@ -149,10 +243,10 @@ def _video_rows(sequences: list[Sequence], weak: Path) -> Iterator[_Row]:
                 picks.setdefault(int(i), []).append((target, kind))
         for i, frame in enumerate(read_frames(video)):
             for target, kind in picks.get(i, ()):
-                yield _Row(frame, tuple(target.boxes[i]), target.name, kind, f"{kind}:{target.source_video}")
+                yield Row(frame, tuple(target.boxes[i]), target.name, kind, f"{kind}:{target.source_video}")
 
 
-def _kind(target: Sequence) -> int:
+def kind_of(target: Sequence) -> int:
     """Machine-made tracks count as reliable when they stand out and move (the pack's own advice)."""
     described = {t["csv"]: t for t in target.entry.get("tracks", [])}.get(target.entry["table"])
     if described is None:
@@ -161,7 +255,8 @@ def _kind(target: Sequence) -> int:
     return RELIABLE if clear else PSEUDO
 
 
-def _photo_rows(folder: Path, with_boxes: bool) -> Iterator[_Row]:
+def photo_rows(folder: Path, with_boxes: bool) -> Iterator[Row]:
+    """Photographs of the training split: an item an instance, or one without a box."""
     images = [entry for entry in _jsonl(folder / "images.jsonl.gz") if entry["split"] == "train"]
     instances: dict[str, list[dict[str, Any]]] = {}
     if with_boxes:
@@ -183,11 +278,11 @@ def _photo_rows(folder: Path, with_boxes: bool) -> Iterator[_Row]:
                 picture = np.asarray(image, np.uint8)
                 key = entry["image_id"]
                 if not with_boxes:
-                    yield _Row(picture, (0.0, 0.0, 0.0, 0.0), f"plain:{key}", BACKGROUND, f"plain:{key}")
+                    yield Row(picture, (0.0, 0.0, 0.0, 0.0), f"plain:{key}", BACKGROUND, f"plain:{key}")
                 for j, instance in enumerate(instances.get(key, ())):
                     x, y, w, h = (float(v) for v in instance["box"])
                     if min(w, h) >= 12:
-                        yield _Row(
+                        yield Row(
                             picture, (x, y, w, h), f"still:{key}:{j}", STILL, f"class:{instance['cls']}"
                         )
 

@@ -14,8 +14,9 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from training.average import update_average
 from training.curves import write_curves
 from training.environment import environment
 from training.epoch import with_epoch
+from training.feed import feed
 from training.frame_store import FrameStore, open_store
 from training.guards import GRADIENT_NORM, GradientGuard, check_loss
 from training.logs import Line, RunLog
@@ -42,7 +44,6 @@ from training.schedule import Plan, Update, make_plan, noise_of, pieces, updates
 from training.streams import Batch, PairStream
 from training.teacher import NanoTrackTeacher
 
-PREFETCH = 3  # micro-batches
 LOG_SAMPLES = 480
 TEACHER_FIT_SAMPLES = 128
 
@@ -142,7 +143,7 @@ def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | No
     names = [p.name for p in recipe.phases]
     with _progress() as bar, RunLog(run.folder, names, phase.name, seen, recipe.tensorboard) as log:
         task = bar.add_task(phase.name, total=phase.samples, completed=seen, loss=math.nan, batch=0)
-        for update, batches in _prefetched(run, phase, plan, seen):
+        for update, batches in _fed(run, phase, plan, seen):
             _set_modes(network, phase, seen, run.average)
             line = _update(run, context, optimiser, guard, update, batches)
             seen, done = seen + update.count, done + 1
@@ -216,23 +217,17 @@ def _teacher(recipe: Recipe, store: FrameStore) -> NanoTrackTeacher | None:
     return teacher
 
 
-def _prefetched(run: Run, phase: Phase, plan: Plan, seen: int) -> Iterator[tuple[Update, Iterator[Batch]]]:
+def _fed(run: Run, phase: Phase, plan: Plan, seen: int) -> Iterator[tuple[Update, Iterator[Batch]]]:
     """Every update from sample `seen` with its micro-batches, the next few made in the background.
 
     The micro-batches of an update must be used up before the next one is asked for.
     """
     stream = PairStream(run.store, run.recipe.seed, phase.name)
     todo = (piece for update in updates(plan, seen) for piece in pieces(update, phase.micro_batch))
-    with ThreadPoolExecutor(1) as pool:
-        pending: list[Future[Batch]] = []
-
-        def ahead() -> Batch:
-            while len(pending) <= PREFETCH and (piece := next(todo, None)) is not None:
-                pending.append(pool.submit(stream.batch, *piece))
-            return pending.pop(0).result()
-
+    workers = max(1, (os.cpu_count() or 1) - run.recipe.threads)
+    with closing(feed(stream, todo, workers)) as batches:
         for update in updates(plan, seen):
-            yield update, (ahead() for _ in pieces(update, phase.micro_batch))
+            yield update, islice(batches, len(pieces(update, phase.micro_batch)))
 
 
 def _set_modes(network: DepthGate, phase: Phase, seen: int, average: DepthGate) -> None:

@@ -6,13 +6,15 @@ stop anywhere, resume, and change its batch size without moving a sample.
 
 import zlib
 from dataclasses import dataclass
+from functools import partial
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tracker.crop import Window, context_side, cut, window_at
 from training.augment import Photometric, add_distractor, blur, draw_photometric, search_jitter
-from training.frame_store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, FrameStore
+from training.frame_store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, PictureStore
 
 SEARCH_PX, TEMPLATE_PX = 256, 128
 KIND_SHARES = {ANNOTATED: 0.34, RELIABLE: 0.24, PSEUDO: 0.06, STILL: 0.36}
@@ -42,10 +44,39 @@ class Sample:
     present: bool
 
 
+@dataclass(frozen=True)
+class Draw:
+    """What a sample shows, decided before a pixel is read.
+
+    Attributes:
+        template_item, search_item: of the store; the search item may be another target's.
+        template, search: windows in pixels of their pictures.
+        template_look, search_look: their light.
+        box: of the search item, xyxy in pixels of the 256-px search crop, before `flip`.
+        present: the search item shows the template's target.
+        flip: both crops are mirrored left to right.
+    """
+
+    template_item: int
+    search_item: int
+    template: Window
+    search: Window
+    template_look: Photometric
+    search_look: Photometric
+    box: tuple[float, float, float, float]
+    present: bool
+    flip: bool
+
+    def seen_box(self) -> tuple[float, float, float, float]:
+        """The box after `flip`."""
+        left, top, right, bottom = self.box
+        return (SEARCH_PX - right, top, SEARCH_PX - left, bottom) if self.flip else self.box
+
+
 class PairStream:
     """Draws kind, group, track and two of its frames; stills pair with themselves."""
 
-    def __init__(self, store: FrameStore, seed: int, phase: str) -> None:
+    def __init__(self, store: PictureStore, seed: int, phase: str) -> None:
         self.store, self.seed, self.phase = store, seed, zlib.crc32(phase.encode())
         self._groups: dict[int, list[list[npt.NDArray[np.int64]]]] = {}
         self._weights: dict[int, npt.NDArray[np.float64]] = {}
@@ -56,18 +87,16 @@ class PairStream:
             self._weights[kind] = np.sqrt(size) / np.sqrt(size).sum()
 
     def sample(self, index: int) -> Sample:
-        rng = np.random.default_rng((self.seed, self.phase, index))
-        track = self._track(rng, int(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values()))))
-        first, second = int(rng.choice(track)), int(rng.choice(track))
-        present = bool(rng.random() >= NEGATIVE_SHARE)
-        if not present:
-            other = self._track(rng, BACKGROUND if rng.random() < 0.3 else int(rng.choice(list(KIND_SHARES))))
-            second = int(rng.choice(other))
-            present = self.store.track[second] == self.store.track[first]
-        flip, look = bool(rng.random() < 0.5), draw_photometric(rng)
-        template = self._template(rng, first, flip, look)
-        search, box = self._search(rng, second, flip, look.varied(rng))
-        return Sample(search, template, box, present)
+        rng = self._rng(index)
+        drawn = self._draw(rng)
+        scene = self._scene(drawn.template_item, drawn.template, TEMPLATE_PX)
+        template = _crops(drawn.template_look.apply(scene), drawn.flip, TEMPLATE_PX)
+        search = _crops(self._search_scene(rng, drawn), drawn.flip, SEARCH_PX)
+        return Sample(search, template, drawn.seen_box(), drawn.present)
+
+    def draw(self, index: int) -> Draw:
+        """What sample `index` shows; distractor, blur and surround are drawn after it, with the pixels."""
+        return self._draw(self._rng(index))
 
     def batch(self, start: int, count: int) -> Batch:
         """Samples start … start + count − 1."""
@@ -84,22 +113,35 @@ class PairStream:
         tracks = groups[int(rng.choice(len(groups), p=self._weights[kind]))]
         return tracks[int(rng.integers(len(tracks)))]
 
-    def _template(
-        self, rng: np.random.Generator, item: int, flip: bool, look: Photometric
-    ) -> dict[int, Image]:
-        image, (x, y, w, h) = self.store.image(item), self.store.box[item].tolist()
+    def _rng(self, index: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, self.phase, index))
+
+    def _draw(self, rng: np.random.Generator) -> Draw:
+        track = self._track(rng, int(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values()))))
+        first, second = int(rng.choice(track)), int(rng.choice(track))
+        present = bool(rng.random() >= NEGATIVE_SHARE)
+        if not present:
+            other = self._track(rng, BACKGROUND if rng.random() < 0.3 else int(rng.choice(list(KIND_SHARES))))
+            second = int(rng.choice(other))
+            present = bool(self.store.track[second] == self.store.track[first])
+        flip, look = bool(rng.random() < 0.5), draw_photometric(rng)
+        template = self._template_window(rng, first)
+        varied = look.varied(rng)
+        search, box = self._search_window(rng, second)
+        return Draw(first, second, template, search, look, varied, box, present, flip)
+
+    def _template_window(self, rng: np.random.Generator, item: int) -> Window:
+        x, y, w, h = self.store.box[item].tolist()
         side = context_side(w, h) * np.exp(rng.normal(0, 0.05))
         dx, dy = rng.normal(0, 0.02, 2) * side
-        window = window_at(x + w / 2 + dx, y + h / 2 + dy, side)
-        scene = look.apply(_scene(image, window, TEMPLATE_PX))
-        return _crops(scene, flip, TEMPLATE_PX)
+        return window_at(x + w / 2 + dx, y + h / 2 + dy, side)
 
-    def _search(
-        self, rng: np.random.Generator, item: int, flip: bool, look: Photometric
-    ) -> tuple[dict[int, Image], tuple[float, float, float, float]]:
-        image, (x, y, w, h) = self.store.image(item), self.store.box[item].tolist()
+    def _search_window(
+        self, rng: np.random.Generator, item: int
+    ) -> tuple[Window, tuple[float, float, float, float]]:
+        x, y, w, h = self.store.box[item].tolist()
         if w <= 0:
-            height, width = image.shape[:2]
+            height, width = int(self.store.height[item]), int(self.store.width[item])
             w = h = min(height, width) * rng.uniform(0.15, 0.4)
             x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
         scale, dx, dy = search_jitter(rng)
@@ -107,36 +149,35 @@ class PairStream:
         window = window_at(x + w / 2 - dx * side, y + h / 2 - dy * side, side)
         zoom = SEARCH_PX / window.side
         left, top = (x - window.x0) * zoom, (y - window.y0) * zoom
-        box = (left, top, left + w * zoom, top + h * zoom)
-        scene = self._surrounded(rng, image, window, _scene(image, window, SEARCH_PX))
+        return window, (left, top, left + w * zoom, top + h * zoom)
+
+    def _search_scene(self, rng: np.random.Generator, drawn: Draw) -> Image:
+        scene = self._scene(drawn.search_item, drawn.search, SEARCH_PX)
+        scene = self._surrounded(rng, drawn.search_item, drawn.search, scene)
         if rng.random() < DISTRACTOR_SHARE:
             other = int(rng.choice(self._track(rng, STILL)))
-            scene = add_distractor(
-                rng,
-                scene,
-                np.array(box) * scene.shape[0] / SEARCH_PX,
-                self.store.image(other),
-                self.store.box[other],
-            )
-        scene = look.apply(scene)
-        if rng.random() < BLUR_SHARE:
-            scene = blur(rng, scene)
-        if flip:
-            box = (SEARCH_PX - box[2], box[1], SEARCH_PX - box[0], box[3])
-        return _crops(scene, flip, SEARCH_PX), box
+            box = np.array(drawn.box) * scene.shape[0] / SEARCH_PX
+            scene = add_distractor(rng, scene, box, partial(self.store.region, other), self.store.box[other])
+        scene = drawn.search_look.apply(scene)
+        return blur(rng, scene) if rng.random() < BLUR_SHARE else scene
 
-    def _surrounded(self, rng: np.random.Generator, image: Image, window: Window, scene: Image) -> Image:
+    def _scene(self, item: int, window: Window, most_px: int) -> Image:
+        """The window's own pixels, at most most_px a side."""
+        return self.store.region(item, window, min(window.side, most_px))
+
+    def _surrounded(self, rng: np.random.Generator, item: int, window: Window, scene: Image) -> Image:
         """Most of a window around a large object in a photograph is fill: put another photograph there."""
-        height, width = image.shape[:2]
+        height, width = int(self.store.height[item]), int(self.store.width[item])
         x0, x1 = max(window.x0, 0), min(window.x0 + window.side, width)
         y0, y1 = max(window.y0, 0), min(window.y0 + window.side, height)
         covered = max(0, x1 - x0) * max(0, y1 - y0) / window.side**2
         if covered > MOSTLY_FILL or rng.random() > SURROUND_SHARE:
             return scene
-        behind = self.store.image(int(self._track(rng, BACKGROUND)[0]))
-        side = int(min(behind.shape[:2]) * rng.uniform(0.7, 1.0))
-        left, top = (int(rng.integers(0, n - side + 1)) for n in (behind.shape[1], behind.shape[0]))
-        out = cut(behind, Window(left, top, side), scene.shape[0], (0, 0, 0))
+        behind = int(self._track(rng, BACKGROUND)[0])
+        shape = int(self.store.height[behind]), int(self.store.width[behind])
+        side = int(min(shape) * rng.uniform(0.7, 1.0))
+        left, top = (int(rng.integers(0, n - side + 1)) for n in (shape[1], shape[0]))
+        out = self.store.region(behind, Window(left, top, side), scene.shape[0])
         zoom = scene.shape[0] / window.side
         rows = slice(round((y0 - window.y0) * zoom), round((y1 - window.y0) * zoom))
         columns = slice(round((x0 - window.x0) * zoom), round((x1 - window.x0) * zoom))
@@ -144,7 +185,7 @@ class PairStream:
         return out
 
 
-def _tracks_by_group(store: FrameStore, kind: int) -> list[list[npt.NDArray[np.int64]]]:
+def _tracks_by_group(store: PictureStore, kind: int) -> list[list[npt.NDArray[np.int64]]]:
     """Groups of a kind, each a list of tracks, each an array of items."""
     items = np.flatnonzero(store.kind == kind)
     tracks: dict[int, list[int]] = {}
@@ -156,14 +197,8 @@ def _tracks_by_group(store: FrameStore, kind: int) -> list[list[npt.NDArray[np.i
     return list(groups.values())
 
 
-def _scene(image: Image, window: Window, most_px: int) -> Image:
-    """The window's own pixels, at most most_px a side, and the picture's mean colour outside it."""
-    fill = [int(v) for v in image[::4, ::4].reshape(-1, 3).mean(0)]
-    return cut(image, window, min(window.side, most_px), fill)
-
-
 def _crops(scene: Image, flip: bool, side: int) -> dict[int, Image]:
     """The crop at `side` and at half of it, as the tracker cuts them from one window."""
     whole = Window(0, 0, scene.shape[0])
     crops = {px: cut(scene, whole, px, (0, 0, 0)) for px in (side // 2, side)}
-    return {px: crop[:, ::-1] for px, crop in crops.items()} if flip else crops
+    return {px: np.asarray(cv2.flip(crop, 1), np.uint8) for px, crop in crops.items()} if flip else crops

@@ -1,0 +1,130 @@
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import training.streams as streams
+from training.device_store import DeviceStore, device_batch, fill_device, resident_window
+from training.streams import PairStream
+from training.transfer import TensorBatch, to_device
+
+PX = 96
+CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))
+DEVICES = pytest.mark.parametrize("device", ["cpu", CUDA])
+
+
+@pytest.fixture
+def store(painted_store):
+    """Soft colour gradients over the painted pictures, so that every pixel says where it is from."""
+    height, width = int(painted_store.height[0]), int(painted_store.width[0])
+    y, x = np.mgrid[:height, :width]
+    pixels = painted_store.pixels.reshape(-1, height, width, 3).copy()
+    shade = np.stack([x * 120 / width, y * 120 / height, 60 + 50 * np.sin((x + y) / 9)], 2).astype(np.uint8)
+    for image in pixels:
+        image[...] = cv2.GaussianBlur(image // 3 + shade, (0, 0), 2)
+    return dataclasses.replace(painted_store, pixels=pixels.reshape(-1))
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """Without what the device does not draw."""
+    for name in ("DISTRACTOR_SHARE", "BLUR_SHARE", "SURROUND_SHARE"):
+        monkeypatch.setattr(streams, name, 0.0)
+
+
+def bilinear(image, fill, x, y):
+    """Of S×S×3 floats at the centres x, y (pixel i covers [i, i + 1)); `fill` outside."""
+    framed = np.pad(image - fill, ((1, 1), (1, 1), (0, 0)))
+    x, y = np.clip(x + 0.5, 0, framed.shape[1] - 1.001), np.clip(y + 0.5, 0, framed.shape[0] - 1.001)
+    i, j = np.floor(y).astype(int)[:, None], np.floor(x).astype(int)[None]
+    v, u = (y % 1)[:, None, None], (x % 1)[None, :, None]
+    top = framed[i, j] * (1 - u) + framed[i, j + 1] * u
+    bottom = framed[i + 1, j] * (1 - u) + framed[i + 1, j + 1] * u
+    return top * (1 - v) + bottom * v + fill
+
+
+def reference(resident: DeviceStore, item, window, look, flip, px):
+    """One crop in float64, straight from the definition: sample, mirror, light, halve."""
+    held, fill = resident.windows[item].tolist(), resident.fill[item].numpy().astype(float)
+    at = (np.arange(px) + 0.5) / px
+    x, y = (
+        (c + at * window.side - h) * PX / held[2] for c, h in ((window.x0, held[0]), (window.y0, held[1]))
+    )
+    crop = bilinear(resident.pixels[item].permute(1, 2, 0).numpy().astype(float), fill, x, y)
+    crop = crop[:, ::-1] if flip else crop
+    crop = np.clip(crop * look.gain + look.offset, 0, 255)
+    if look.grey:
+        crop = np.repeat(crop @ np.array([[0.114], [0.587], [0.299]]), 3, 2)
+    return {px: crop, px // 2: crop.reshape(px // 2, 2, px // 2, 2, 3).mean((1, 3))}
+
+
+@DEVICES
+def test_crops_are_those_of_a_slow_reference_within_a_level(store, device):
+    stream = PairStream(store, 7, "exits")
+    resident = fill_device(store, torch.device(device), PX)
+    got = device_batch(stream, resident, 40, 24)
+    on_host = DeviceStore(*(t.cpu() for t in (resident.pixels, resident.windows, resident.fill)))
+    looks = set()
+    for row in range(24):
+        d = stream.draw(40 + row)
+        looks.add((d.flip, d.template_look.grey))
+        for crops, item, window, look, px in (
+            (got.template, d.template_item, d.template, d.template_look, 128),
+            (got.search, d.search_item, d.search, d.search_look, 256),
+        ):
+            for side, wanted in reference(on_host, item, window, look, d.flip, px).items():
+                assert np.abs(crops[side][row].cpu().numpy() - wanted).max() < 1
+    assert len(looks) == 4, "mirrored and not, colour and grey"
+
+
+def test_samples_are_those_of_the_stream_but_for_the_resampling(store, plain):
+    stream = PairStream(store, 7, "exits")
+    got, wanted = device_batch(stream, fill_device(store, torch.device("cpu")), 0, 24), stream.batch(0, 24)
+    assert np.array_equal(got.boxes.numpy(), wanted.boxes)
+    assert np.array_equal(got.present.numpy(), wanted.present)
+    for crops, others in ((got.search, wanted.search), (got.template, wanted.template)):
+        assert crops.keys() == others.keys()
+        for side in crops:
+            assert crops[side].shape == others[side].shape and crops[side].dtype == torch.uint8
+            assert np.abs(crops[side].numpy() - others[side].astype(float)).mean() < 2
+
+
+def test_a_sample_depends_on_its_index_alone(store):
+    stream, resident = PairStream(store, 7, "exits"), fill_device(store, torch.device("cpu"), PX)
+    whole, parts = (
+        device_batch(stream, resident, 10, 6),
+        [device_batch(stream, resident, start, count) for start, count in ((10, 1), (11, 5))],
+    )
+    for side in whole.search:
+        assert torch.equal(whole.search[side], torch.cat([p.search[side] for p in parts]))
+    for side in whole.template:
+        assert torch.equal(whole.template[side], torch.cat([p.template[side] for p in parts]))
+
+
+def test_resident_windows_hold_the_mean_search_window_at_its_usual_shifts(store):
+    for item in range(len(store.track)):
+        x, y, w, h = store.box[item].tolist()
+        window = resident_window(store, item)
+        if w > 0:
+            search = 2 * np.sqrt((w + (w + h) / 2) * (h + (w + h) / 2))
+            assert (
+                window.x0 <= x + w / 2 - 0.77 * search
+                and window.x0 + window.side >= x + w / 2 + 0.77 * search
+            )
+        else:
+            assert window.side == store.width[item]
+
+
+@DEVICES
+def test_a_batch_arrives_whole(store, device):
+    batch = PairStream(store, 7, "exits").batch(0, 3)
+    moved: TensorBatch = to_device(batch, torch.device(device))
+    assert moved.boxes.device.type == device
+    for side, crop in batch.search.items():
+        assert np.array_equal(moved.search[side].cpu().numpy(), crop)
+    for side, crop in batch.template.items():
+        assert np.array_equal(moved.template[side].cpu().numpy(), crop)
+    assert np.array_equal(moved.boxes.cpu().numpy(), batch.boxes)
+    assert np.array_equal(moved.present.cpu().numpy(), batch.present)
