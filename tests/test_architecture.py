@@ -15,7 +15,7 @@ ALLOWED = {
     "training": {"models", "tracker", "eval"},
     "eval": {"tracker"},
 }
-MODELS_MAY_USE = {"tracker.boxes", "tracker.crop", "tracker.engine", "tracker.errors", "tracker.manifest"}
+MODELS_MAY_USE = {f"tracker.{name}" for name in ("boxes", "cache", "crop", "engine", "errors", "manifest")}
 
 
 def modules_of(file: Path) -> set[str]:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from rich.progress import track as progress
 
 from eval.sequences import Sequence, read_frames, read_pack
+from tracker.cache import user_cache
 from tracker.crop import Window, cut
 from tracker.errors import SourceError
 from training.shards import TABLE, open_shards
@@ -132,7 +133,7 @@ def open_store(root: Path, cache: Path | None = None) -> PictureStore:
     if (root / TABLE).is_file():
         return open_shards(root)
     digest = packs_digest(root)
-    base = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "depthgate"
+    base = cache or user_cache()
     folder = base / f"frames-{LAYOUT}-{digest}"
     if not (folder / "items.npz").is_file():
         _build(root, folder)

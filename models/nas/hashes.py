@@ -8,12 +8,12 @@ import os
 import sys
 from hashlib import md5
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from models.nas.space import Space, edge_bit, enumerate_space
+from tracker.cache import user_cache
 
 Digests = npt.NDArray[np.uint8]
 
@@ -37,8 +37,7 @@ def digests(space: Space, start: int = 0, stop: int | None = None) -> Digests:
 
 def all_digests() -> Digests:
     """Those of the whole space, N×16; kept in the user's cache folder after the first time."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "depthgate"
-    path = base / "nasbench101-md5.npy"
+    path = user_cache() / "nasbench101-md5.npy"
     space = enumerate_space()
     if path.is_file():
         kept = np.load(path, mmap_mode="r")
@@ -46,7 +45,7 @@ def all_digests() -> Digests:
             return kept
     print("computing the md5 of all cells once, about a minute", file=sys.stderr)
     found = digests(space)
-    base.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     half_written = path.with_suffix(f".{os.getpid()}.npy")
     np.save(half_written, found)
     half_written.replace(path)

@@ -8,6 +8,7 @@ says so. Cells without a measurement raise, with the reason.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.cell_spec import OPS, CellSpec
-from models.nas.space import Space, enumerate_space
+from models.nas.space import Space, edge_bit, enumerate_space, row_key
 from tracker.errors import TrackerError
 
 EPOCHS = (4, 12, 36, 108)
@@ -66,12 +67,12 @@ class Table:
     def __init__(
         self, space: Space, rows: Rows, accuracy: Floats, seconds: Floats, kinds: Mapping[int, str]
     ) -> None:
-        self.space, self.rows, self.accuracy, self.seconds = space, rows, accuracy, seconds
+        self.space, self.rows = space, rows
+        self.accuracy, self.seconds = np.asarray(accuracy), np.asarray(seconds)
         self.kinds = dict(kinds)
         self.spent = 0.0
-        self._place = {int(row): i for i, row in enumerate(rows)}
-        codes = (space.vertices[rows], space.adj[rows], space.ops[rows])
-        self._row = dict(zip(zip(*(c.tolist() for c in codes), strict=True), rows.tolist(), strict=True))
+        self._budget = {epochs: e for e, epochs in enumerate(self.kinds)}
+        self._keys = row_key(space.vertices[rows], space.adj[rows], space.ops[rows])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -82,34 +83,32 @@ class Table:
         Raises:
             TableError: an illegal or unmeasured cell, or another number of epochs.
         """
-        accuracy, seconds = self.repeats(cell, epochs)
-        kind = self.kinds[epochs] if self.accuracy.shape[2] == 1 else f"mean of {len(accuracy)} repeats"
-        return Measurement(float(accuracy.mean()), float(seconds.mean()), kind)
+        repeats = self.repeats(cell, epochs)
+        accuracy, seconds = (sum(values) / len(repeats) for values in zip(*repeats, strict=True))
+        kind = self.kinds[epochs] if self.accuracy.shape[2] == 1 else f"mean of {len(repeats)} repeats"
+        return Measurement(accuracy, seconds, kind)
 
-    def repeats(self, cell: CellSpec, epochs: int = 108) -> tuple[Floats, Floats]:
-        """Accuracies and seconds of the repeats that are there; raises as `peek`."""
-        if epochs not in self.kinds:
+    def repeats(self, cell: CellSpec, epochs: int = 108) -> list[tuple[float, float]]:
+        """(accuracy, seconds) of the repeats that are there; raises as `peek`."""
+        if epochs not in self._budget:
             raise TableError(f"table: got {epochs} epochs, expected one of {', '.join(map(str, self.kinds))}")
-        place, e = self._find(cell), list(self.kinds).index(epochs)
-        there = np.isfinite(self.accuracy[place, e])
-        if not there.any():
-            known = [
-                str(n)
-                for n, row in zip(self.kinds, self.accuracy[place], strict=True)
-                if np.isfinite(row).any()
-            ]
+        place, e = self._find(cell), self._budget[epochs]
+        columns = self.accuracy[place, e].tolist(), self.seconds[place, e].tolist()
+        found = [(reached, took) for reached, took in zip(*columns, strict=True) if not math.isnan(reached)]
+        if not found:
+            known = [str(n) for n, i in self._budget.items() if np.isfinite(self.accuracy[place, i]).any()]
             raise TableError(
                 f"table: cell {self.rows[place]} has no {epochs} epochs, only {', '.join(known)}"
             )
-        return self.accuracy[place, e, there], self.seconds[place, e, there]
+        return found
 
     def query(self, cell: CellSpec, epochs: int = 108, rng: np.random.Generator | None = None) -> Measurement:
         """One repeat, drawn by `rng` (without it `peek`); its seconds are added to `spent` every time."""
-        found = self.peek(cell, epochs)
-        if rng is not None:
-            accuracy, seconds = self.repeats(cell, epochs)
-            r = int(rng.integers(len(accuracy)))
-            found = Measurement(float(accuracy[r]), float(seconds[r]), self.kinds[epochs])
+        if rng is None:
+            found = self.peek(cell, epochs)
+        else:
+            repeats = self.repeats(cell, epochs)
+            found = Measurement(*repeats[int(rng.integers(len(repeats)))], self.kinds[epochs])
         self.spent += found.seconds
         return found
 
@@ -119,15 +118,18 @@ class Table:
 
     def _find(self, cell: CellSpec) -> int:
         """Place of a cell among the measured ones; a canonical cell is found without a search."""
-        row = self._row.get(_code(cell))
-        if row is None:
-            try:
-                row = self.space.index(cell)
-            except ValueError as error:
-                raise TableError(f"table: {error}") from error
-        if row not in self._place:
+        key = _key(cell)
+        place = int(self._keys.searchsorted(key))
+        if place < len(self) and self._keys[place] == key:
+            return place
+        try:
+            row = self.space.index(cell)
+        except ValueError as error:
+            raise TableError(f"table: {error}") from error
+        place = int(self.rows.searchsorted(row))
+        if place == len(self) or self.rows[place] != row:
             raise TableError(f"table: cell {row} is legal but not among the {len(self)} measured ones")
-        return self._place[row]
+        return place
 
 
 def load_table(path: Path) -> Table:
@@ -193,9 +195,9 @@ def open_table(path: Path) -> Table:
         TableError: none of these, or the file cannot be read.
     """
     if path.suffix == ".tfrecord":
-        from training.nas.tfrecord import read_tfrecord
+        from training.nas.tfrecord import open_tfrecord
 
-        return read_tfrecord(path)
+        return open_tfrecord(path)
     if path.suffix == ".jsonl":
         return load_own(path)
     if path.suffix == ".npz":
@@ -234,10 +236,12 @@ def load_own(path: Path) -> Table:
     return Table(enumerate_space(), rows, accuracy, seconds, kinds)
 
 
-def _code(cell: CellSpec) -> tuple[int, int, int]:
-    """(vertices, adj, ops) of the cell as it is written; canonical for cells that came from a table."""
+def _key(cell: CellSpec) -> int:
+    """row_key of the cell as it is written: a row's, for cells that came from a table; −1: no such op."""
     ops = 0
     for op in cell.ops:
-        ops = 3 * ops + (OPS.index(op) if op in OPS else 3)
-    adj = sum(1 << (i + j * (j - 1) // 2) for i, j in cell.edges)
-    return cell.vertices, adj, ops
+        if op not in OPS:
+            return -1
+        ops = 3 * ops + OPS.index(op)
+    adj = sum(1 << edge_bit(i, j) for i, j in cell.edges)
+    return (cell.vertices << 32 | adj) << 8 | ops

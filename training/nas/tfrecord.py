@@ -7,6 +7,7 @@ model_metrics.proto). Every cell has three repeats at each number of epochs.
 
 import base64
 import json
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,12 @@ from rich.progress import Progress
 
 from models.cell_spec import CellSpec
 from models.nas.space import Space, enumerate_space
+from tracker.cache import user_cache
 from training.nas.table import EPOCHS, Table, TableError
 
 REPEATS = 3
 KIND = "one of three repeats"
+COLUMNS = ("rows", "accuracy", "seconds")
 FIELDS = (
     "current_epoch",
     "training_time",
@@ -29,6 +32,27 @@ FIELDS = (
     "validation_accuracy",
     "test_accuracy",
 )
+
+
+def open_tfrecord(path: Path) -> Table:
+    """The file's table, memory-mapped from the user's cache, where it is kept once it was read.
+
+    Raises:
+        TableError: as read_tfrecord.
+    """
+    if not path.is_file():
+        raise TableError(f"table: {path} is not a file")
+    told = path.stat()
+    folder = user_cache() / f"{path.stem}-{told.st_size}-{told.st_mtime_ns}"
+    if not folder.is_dir():
+        table = read_tfrecord(path)
+        part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+        part.mkdir(parents=True)
+        for name in COLUMNS:
+            np.save(part / f"{name}.npy", getattr(table, name))
+        part.rename(folder)
+    columns = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS]
+    return Table(enumerate_space(), *columns, dict.fromkeys(EPOCHS, KIND))
 
 
 def read_tfrecord(path: Path) -> Table:

@@ -11,7 +11,6 @@ been fitted to when it was taken.
 
 import json
 import math
-import os
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
@@ -32,6 +31,7 @@ from models.engine import TorchEngine
 from models.nas.space import enumerate_space
 from models.network import DepthGate, NetworkSpec, pixels
 from tracker import Tracker
+from tracker.cache import user_cache
 from tracker.manifest import Manifest, StateConstants, load_manifest
 from tracker.zoo import find
 from training.frame_store import open_store
@@ -69,8 +69,7 @@ def kept_samples(data: Path, teacher_files: tuple[Path, Path], count: int = SAMP
         SourceError, ModelError: packs or teacher are missing.
     """
     store = open_store(data)
-    base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "depthgate"
-    folder = base / f"taught-{store.digest}-{SEED_OF_SAMPLES}-{count}"
+    folder = user_cache() / f"taught-{store.digest}-{SEED_OF_SAMPLES}-{count}"
     if not folder.is_dir():
         part = folder.with_suffix(".part")
         part.mkdir(parents=True, exist_ok=True)

@@ -68,6 +68,8 @@ def test_unmeasured_and_illegal_cells_are_named(table, tmp_path):
         table.peek(table.space[free])
     with pytest.raises(TableError, match="cannot be reached"):
         table.peek(CellSpec.from_edges((CONV3X3,), {(0, 1)}))
+    with pytest.raises(TableError, match="foo"):
+        table.peek(CellSpec.from_edges((CONV3X3, "foo"), {(0, 1), (1, 2), (2, 3)}))
     with pytest.raises(TableError, match="got 5 epochs"):
         table.peek(table.space[int(table.rows[0])], 5)
     with pytest.raises(TableError, match="cannot be read"):

@@ -9,8 +9,9 @@ import pytest
 
 from models.cell_spec import CONV1X1, CONV3X3, CellSpec
 from models.nas.space import enumerate_space
+from training.nas import tfrecord as room
 from training.nas.table import TableError
-from training.nas.tfrecord import read_tfrecord
+from training.nas.tfrecord import open_tfrecord, read_tfrecord
 
 CELLS = (
     CellSpec.from_edges((CONV3X3,), {(0, 1), (1, 2)}),
@@ -85,3 +86,19 @@ def test_a_file_of_something_else_is_named(tmp_path):
     (tmp_path / "y").write_bytes(struct.pack("<Q", len(payload)) + b"crc1" + payload + b"crc2")
     with pytest.raises(TableError, match="a record that cannot be read"):
         read_tfrecord(tmp_path / "y")
+
+
+def test_a_file_is_read_once_and_then_memory_mapped(file, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    first = open_tfrecord(file)
+    monkeypatch.setattr(room, "read_tfrecord", None)
+    again = open_tfrecord(file)
+    for cell in CELLS:
+        assert again.peek(cell) == first.peek(cell) == read_tfrecord(file).peek(cell)
+    assert isinstance(again.accuracy.base, np.memmap)
+    file.write_bytes(file.read_bytes()[:-3])
+    monkeypatch.setattr(room, "read_tfrecord", read_tfrecord)
+    with pytest.raises(TableError, match="cut or no TFRecord"):
+        open_tfrecord(file)
+    with pytest.raises(TableError, match="is not a file"):
+        open_tfrecord(tmp_path / "none.tfrecord")
