@@ -17,30 +17,33 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from eval.host import describe_host
-from models.nas.space import enumerate_space
 from training.nas.measure import read_lines
-from training.nas.table import Table, open_table
+from training.nas.table import logged
 
-Floats = npt.NDArray[np.float64]
+Floats, Rows = npt.NDArray[np.float64], npt.NDArray[np.int64]
 RESAMPLINGS = 2000
 INTERVAL = (0.025, 0.975)
 
 
-def agree(table_file: Path, own: Path, trackers: Path, designs: Path, out: Path) -> dict[str, Any]:
+def agree(
+    accuracy: Floats, measured: Rows, own: Path, trackers: Path, designs: Path, out: Path
+) -> dict[str, Any]:
     """Writes OUT/agree.json and agree.png and returns the document.
 
     Args:
+        accuracy: what the table says of every cell of the space, the surrogate where it says nothing.
+        measured: rows that the table has.
         own, trackers: lines of `search measure`, on CIFAR-10 and as trackers, one network each;
             designs: tracker lines of other realisations of some of those cells.
     """
-    table = open_table(table_file)
-    cifar, tracked = (cells_of(read_lines(file), table) for file in (own, trackers))
+    cifar, tracked = (cells_of(read_lines(file), accuracy, measured) for file in (own, trackers))
     document: dict[str, Any] = {
         "command": "python app.py search agree",
         "host": describe_host(),
         "cifar": {**cifar, **agreement(cifar)},
         "tracker": {**tracked, **agreement(tracked), **spread_of_seeds(tracked)},
         "realisations": realisations(read_lines(trackers), read_lines(designs)),
+        "fit": fit(read_lines(trackers) + read_lines(designs), accuracy),
     }
     document["table"] = table_of(document)
     out.mkdir(parents=True, exist_ok=True)
@@ -49,17 +52,18 @@ def agree(table_file: Path, own: Path, trackers: Path, designs: Path, out: Path)
     return document
 
 
-def cells_of(lines: list[dict[str, Any]], table: Table) -> dict[str, Any]:
+def cells_of(lines: list[dict[str, Any]], accuracy: Floats, measured: Rows) -> dict[str, Any]:
     """By cell: what the table says, and our repeats; of trackers also the loss, and AO by video."""
     by_row: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
         by_row[line["row"]].append(line)
-    space, rows = enumerate_space(), sorted(by_row)
+    rows = sorted(by_row)
     return {
         "network": lines[0]["network"],
         "cpu": lines[0]["cpu"],
         "rows": rows,
-        "published": [round(table.peek(space[row]).accuracy, 5) for row in rows],
+        "published": [round(float(accuracy[row]), 5) for row in rows],
+        "measured": np.isin(rows, measured).tolist(),
         "ours": [[line["accuracy"] for line in by_row[row]] for row in rows],
         **(
             {
@@ -146,6 +150,43 @@ def realisations(plain: list[dict[str, Any]], others: list[dict[str, Any]]) -> l
         }
         for change, pairs in groups.items()
     ]
+
+
+def fit(lines: list[dict[str, Any]], accuracy: Floats) -> dict[str, Any]:
+    """Least squares of the tracking loss and of AO on what designs differ in: coefficient, standard error.
+
+    `cell` is −log(1 − accuracy) of the table.
+    """
+    columns = np.array([list(explained(float(accuracy[v["row"]]), v["network"]).values()) for v in lines])
+    names = ["constant", *explained(0.5, lines[0]["network"])]
+    x = np.column_stack([np.ones(len(lines)), columns])
+    found: dict[str, Any] = {"trainings": len(lines)}
+    for key in ("loss", "accuracy"):
+        y = np.array([line[key] for line in lines])
+        beta = np.linalg.lstsq(x, y, rcond=None)[0]
+        variance = ((y - x @ beta) ** 2).sum() / (len(y) - np.linalg.matrix_rank(x))
+        error = np.sqrt(np.diag(np.linalg.pinv(x.T @ x)) * variance)
+        found[key] = {
+            name: [round(float(b), 5), round(float(e), 5)]
+            for name, b, e in zip(names, beta, error, strict=True)
+        }
+    return found
+
+
+def explained(accuracy: float, network: dict[str, Any]) -> dict[str, float]:
+    """A design in the numbers of the fit; of `depths` the mean counts."""
+    return {
+        "cell": float(logged(accuracy)),
+        "scale, doublings": float(np.log2(network["scale"])),
+        "cells a stage": float(np.mean(network["depths"])),
+        **{name: float(network[name]) for name in ("early", "separable", "squeeze")},
+    }
+
+
+def predicted_loss(accuracy: float, network: dict[str, Any], fitted: dict[str, Any]) -> float:
+    """What `fit` expects a design to lose."""
+    numbers = {"constant": 1.0, **explained(accuracy, network)}
+    return sum(fitted["loss"][name][0] * value for name, value in numbers.items())
 
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:

@@ -1,17 +1,20 @@
 """Cells, widths, depths, strides and realisations of the tracking backbone, selected by measured latency.
 
-    python app.py search select --budget 5 --table nasbench101.npz --out docs/results/nas
+    python app.py search select --budget 5 --table nasbench101.npz --out docs/results/nas/by_table
+    python app.py search select --budget 5 --table nasbench101.npz --fit docs/results/nas/agree.json --out …
 
-Three things are weighed, and none bought with another: the accuracy of the
-cell in the table, the features that the design computes for a frame, and the
-milliseconds of its four stages. A design that another equals or beats in all
-three is not on the front. The search starts from cells that no smaller one of
+Before anything was trained, three things are weighed, and none bought with
+another: the accuracy of the cell in the table, the features that the design
+computes for a frame, and the milliseconds of its four stages. With the fit to
+our own trainings it is the loss that they let expect, and the milliseconds;
+the design that is expected to lose least within the budget is then chosen. A
+design that another equals or beats in all is not on the front. The search starts from cells that no smaller one of
 the whole space beats in accuracy, and from random ones; parents are drawn
 from the front within the budget, children differ from them in one thing.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from scipy.stats import spearmanr
 from models.nas.features import parameters
 from models.nas.space import Space, enumerate_space
 from models.network import NetworkSpec
+from training.nas.agree import predicted_loss
 from training.nas.design import Design, mutated, random_design
 from training.nas.latency import StageCost, StageTimes
 from training.nas.searchers import Mutations, Raw
@@ -34,11 +38,12 @@ STARTERS = 60
 
 @dataclass(frozen=True)
 class Weighed:
-    """A design, the accuracy of its cell (0 … 1), and what its stages cost."""
+    """A design, the accuracy of its cell (0 … 1), what its stages cost, and what speaks for it."""
 
     design: Design
     accuracy: float
     stages: tuple[StageCost, ...]
+    merits: tuple[float, ...]
 
     @property
     def ms(self) -> float:
@@ -49,8 +54,30 @@ class Weighed:
         return sum(stage.macs for stage in self.stages) / 1e6
 
 
+Merits = Callable[[Design, float], tuple[float, ...]]
+
+
+def accuracy_and_features(design: Design, accuracy: float) -> tuple[float, ...]:
+    """What speaks for a design before anything was trained."""
+    return accuracy, design.features()
+
+
+def expected(fitted: dict[str, Any]) -> Merits:
+    """What speaks for a design by a fit of our trainings (training.nas.agree.fit)."""
+
+    def merits(design: Design, accuracy: float) -> tuple[float, ...]:
+        return (-predicted_loss(accuracy, asdict(design), fitted),)
+
+    return merits
+
+
 def explore(
-    accuracy: Floats, times: StageTimes, budget_ms: float, evaluations: int, seed: int = 0
+    accuracy: Floats,
+    times: StageTimes,
+    budget_ms: float,
+    evaluations: int,
+    merits: Merits = accuracy_and_features,
+    seed: int = 0,
 ) -> list[Weighed]:
     """Weigh `evaluations` designs, most of them children of the front within the budget.
 
@@ -70,7 +97,9 @@ def explore(
             design = random_design(rng, small if count % 2 else ())
         network = design.network(space)
         if network not in weighed:
-            weighed[network] = Weighed(design, float(accuracy[design.row]), tuple(times.of(network)))
+            reached = float(accuracy[design.row])
+            speaks = merits(design, reached)
+            weighed[network] = Weighed(design, reached, tuple(times.of(network)), speaks)
         if count % 20 == 0:
             times.save()
     times.save()
@@ -85,10 +114,10 @@ def small_and_accurate(accuracy: Floats, space: Space) -> list[int]:
 
 
 def front(weighed: Sequence[Weighed]) -> list[Weighed]:
-    """Those that no other equals or beats in accuracy, features and milliseconds at once."""
+    """Those that no other equals or beats in every merit and in milliseconds at once."""
     if not weighed:
         return []
-    goods = np.array([(w.accuracy, w.design.features(), -w.ms) for w in weighed])
+    goods = np.array([(*w.merits, -w.ms) for w in weighed])
     as_good = (goods[:, None] >= goods[None]).all(2)
     better = as_good & (goods[:, None] > goods[None]).any(2)
     return [w for w, beaten in zip(weighed, better.any(0), strict=True) if not beaten]
@@ -97,11 +126,14 @@ def front(weighed: Sequence[Weighed]) -> list[Weighed]:
 def document_of(
     weighed: list[Weighed], budget_ms: float, source: str, host: dict[str, Any]
 ) -> dict[str, Any]:
-    """Front, and how badly multiply-accumulates predict milliseconds here."""
+    """Front, the best design within the budget where one merit decides, and what MACs say of time."""
     space = enumerate_space()
     kept = sorted(front(weighed), key=lambda w: w.ms)
     stages = list({stage for w in weighed for stage in w.stages})
+    within = [w for w in kept if w.ms <= budget_ms and len(w.merits) == 1]
+    chosen = {"chosen": described(max(within, key=lambda w: w.merits), space)} if within else {}
     return {
+        **chosen,
         "command": "python app.py search select",
         "source": source,
         "host": host,
@@ -122,6 +154,7 @@ def described(weighed: Weighed, space: Space) -> dict[str, Any]:
         "hash": space[design.row].hash(),
         "accuracy": round(weighed.accuracy, 5),
         "features": design.features(),
+        "merits": [round(merit, 5) for merit in weighed.merits],
         "ms": [round(1e3 * stage.seconds, 4) for stage in weighed.stages],
         "total_ms": round(weighed.ms, 4),
         "mmacs": round(weighed.mmacs, 2),
@@ -167,36 +200,38 @@ def write(document: dict[str, Any], weighed: list[Weighed], out: Path) -> None:
 
 
 def draw(document: dict[str, Any], weighed: list[Weighed], path: Path) -> None:
-    """Left: accuracy of the cell against time, the front in colour; right: MACs against time."""
+    """Left: the first merit against time, the front in colour; right: MACs against time."""
     from matplotlib.figure import Figure
 
     figure = Figure((12, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.scatter([w.ms for w in weighed], [100 * w.accuracy for w in weighed], 8, "#bbbbbb", label="weighed")
+    by_fit = len(weighed[0].merits) == 1
     kept = document["front"]
+    left.scatter([w.ms for w in weighed], [w.merits[0] for w in weighed], 8, "#bbbbbb", label="weighed")
     points = left.scatter(
         [e["total_ms"] for e in kept],
-        [100 * e["accuracy"] for e in kept],
+        [e["merits"][0] for e in kept],
         26,
-        [e["features"] / 1e3 for e in kept],
+        [100 * e["accuracy"] if by_fit else e["features"] / 1e3 for e in kept],
         cmap="viridis",
         label="front",
     )
     if "chosen" in document:
         chosen = document["chosen"]
-        spot = (chosen["total_ms"], 100 * chosen["accuracy"])
-        left.plot(*spot, "*", color="red", markersize=14, label="chosen")
-    figure.colorbar(points, ax=left, label="features of a frame, thousands")
+        left.plot(chosen["total_ms"], chosen["merits"][0], "*", color="red", markersize=14, label="chosen")
+    figure.colorbar(
+        points, ax=left, label="accuracy of the cell, %" if by_fit else "features of a frame, thousands"
+    )
     left.axvline(document["budget_ms"], color="k", linestyle="--", linewidth=0.8, label="budget")
-    low = min(100 * e["accuracy"] for e in kept) - 1
+    low, high = (most(e["merits"][0] for e in kept) for most in (min, max))
     left.set(
         xscale="log",
-        ylim=(low, 95.5),
+        ylim=(low - 0.1 * (high - low), high + 0.1 * (high - low)),
         xlabel="ms of four stages, one thread",
-        ylabel="accuracy of the cell, %",
+        ylabel="expected tracking loss, minus" if by_fit else "accuracy of the cell",
         title="what is weighed",
     )
-    left.legend(fontsize=8, loc="lower left")
+    left.legend(fontsize=8, loc="lower right")
     for separable, colour, name in ((False, "C0", "dense 3×3"), (True, "C1", "separable 3×3")):
         part = [w for w in weighed if w.design.separable == separable]
         right.scatter([w.mmacs for w in part], [w.ms for w in part], 10, colour, label=name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from training.arguments import numbers, positive
 
 if TYPE_CHECKING:
-    from training.nas.table import Table
+    from training.nas.table import Floats, Rows, Table
 
 HOME = Path(__file__).parent
 OWN = HOME / "own.jsonl"
@@ -70,9 +70,8 @@ def add(
     x.add_argument("--budget", type=float, required=True, metavar="MS", help="of the four stages, one thread")
     x.add_argument("--table", type=Path, metavar="FILE", help=TABLE_HELP + "; without it the surrogate alone")
     x.add_argument("--evaluations", type=positive, default=300, help="designs to weigh (default 300)")
-    x.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="select.json, .png, stage_times.json"
-    )
+    x.add_argument("--fit", type=Path, metavar="agree.json", help="choose by what our trainings let expect")
+    x.add_argument("--out", type=Path, required=True, metavar="DIR", help="select.json and select.png")
     x.set_defaults(run=_select)
 
     f = kinds.add_parser("fit", parents=[common], help="fit the surrogate to the published table")
@@ -97,6 +96,17 @@ def _published(file: Path | None) -> "tuple[Table | None, str]":
         return None, "the shipped surrogate alone; no published table was given"
     table = open_table(file)
     return table, f"{len(table):,} measured cells, the surrogate for the rest"
+
+
+def _accuracy(file: Path | None) -> "tuple[Floats, Rows, str]":
+    """Accuracy of every cell after 108 epochs as it is best believed, the measured rows, and the source."""
+    from training.nas.landscape import believe
+    from training.nas.surrogate import load_surrogate
+    from training.nas.table import unlogged
+
+    table, source = _published(file)
+    belief = believe(load_surrogate(), table)
+    return unlogged(belief.mean[:, -1]), belief.rows, source
 
 
 def _compare(arguments: argparse.Namespace) -> int:
@@ -163,23 +173,33 @@ def _agree(arguments: argparse.Namespace) -> int:
     from eval.tables import rows_table
     from training.nas.agree import agree
 
-    document = agree(arguments.table, OWN, OWN_TRACKERS, OWN_DESIGNS, arguments.out)
-    print(rows_table(document["table"]))
+    accuracy, rows, source = _accuracy(arguments.table)
+    print(f"accuracy of cells: {source}")
+    print(rows_table(agree(accuracy, rows, OWN, OWN_TRACKERS, OWN_DESIGNS, arguments.out)["table"]))
     return 0
 
 
 def _select(arguments: argparse.Namespace) -> int:
-    from training.nas.landscape import believe
-    from training.nas.latency import open_times
-    from training.nas.select import document_of, explore, write
-    from training.nas.surrogate import load_surrogate
-    from training.nas.table import unlogged
+    import json
 
-    table, source = _published(arguments.table)
+    from tracker.cache import user_cache
+    from training.nas.latency import open_times
+    from training.nas.select import accuracy_and_features, document_of, expected, explore, write
+    from training.nas.table import TableError
+
+    accuracy, _, source = _accuracy(arguments.table)
     print(f"accuracy of cells: {source}")
-    accuracy = unlogged(believe(load_surrogate(), table).mean[:, -1])
-    times = open_times(arguments.out / "stage_times.json")
-    weighed = explore(accuracy, times, arguments.budget, arguments.evaluations)
+    merits = accuracy_and_features
+    if arguments.fit is not None:
+        try:
+            merits = expected(json.loads(arguments.fit.read_text())["fit"])
+        except (OSError, ValueError, KeyError) as error:
+            raise TableError(
+                f"select: {arguments.fit} cannot be read ({error}); expected agree.json"
+            ) from error
+        source += "; expected loss by the fit to our trainings"
+    times = open_times(user_cache() / "stage_times.json")
+    weighed = explore(accuracy, times, arguments.budget, arguments.evaluations, merits)
     document = document_of(weighed, arguments.budget, source, times.host)
     write(document, weighed, arguments.out)
     print(

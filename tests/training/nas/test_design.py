@@ -15,8 +15,11 @@ from training.nas.latency import StageCost, measure_stage, open_times
 from training.nas.searchers import Mutations
 from training.nas.select import (
     Weighed,
+    accuracy_and_features,
     described,
     design_of,
+    document_of,
+    expected,
     explore,
     front,
     macs_against_ms,
@@ -71,7 +74,8 @@ def test_a_mutant_differs_in_one_thing():
 
 
 def weighed(accuracy, scale, ms, macs=1_000_000):
-    return Weighed(Design.of_row(0, scale=scale), accuracy, (StageCost(ms / 1e3, macs),))
+    design = Design.of_row(0, scale=scale)
+    return Weighed(design, accuracy, (StageCost(ms / 1e3, macs),), accuracy_and_features(design, accuracy))
 
 
 def test_the_front_against_a_look_at_every_pair():
@@ -128,6 +132,20 @@ def test_a_search_finds_accurate_cells_within_the_budget():
     assert np.mean(late) > np.mean([w.accuracy for w in found[:60]]), "children are of the front"
     entry = json.loads(json.dumps(described(found[0], enumerate_space())))
     assert design_of(entry) == found[0].design and entry["row"] == found[0].design.row
+
+
+def test_a_fit_decides_what_is_chosen_within_the_budget():
+    """Loss = 1 − .1 × doublings of the scale: the widest that fits."""
+    names = ("constant", "cell", "scale, doublings", "cells a stage", "early", "separable", "squeeze")
+    fitted = {
+        "loss": {name: [0.0, 0.0] for name in names} | {"constant": [1.0, 0], "scale, doublings": [-0.1, 0]}
+    }
+    accuracy = np.full(len(enumerate_space()), 0.9)
+    found = explore(accuracy, Known(), 3.0, 120, expected(fitted))
+    document = document_of(found, 3.0, "a table", {})
+    assert document["chosen"]["scale"] == max(w.design.scale for w in found if w.ms <= 3.0)
+    assert document["chosen"]["merits"] == [pytest.approx(-1 + 0.1 * np.log2(document["chosen"]["scale"]))]
+    assert "chosen" not in document_of([weighed(0.9, 0.5, 1.0), weighed(0.8, 0.5, 2.0)], 3.0, "a table", {})
 
 
 def test_a_stage_is_measured_once_and_kept(tmp_path, monkeypatch):
