@@ -8,9 +8,10 @@ another: the accuracy of the cell in the table, the features that the design
 computes for a frame, and the milliseconds of its four stages. With the fit to
 our own trainings it is the loss that they let expect, and the milliseconds;
 the design that is expected to lose least within the budget is then chosen. A
-design that another equals or beats in all is not on the front. The search starts from cells that no smaller one of
-the whole space beats in accuracy, and from random ones; parents are drawn
-from the front within the budget, children differ from them in one thing.
+design that another equals or beats in all is not on the front. The search
+starts from cells that no smaller one of the whole space beats in accuracy,
+and from random ones; parents are drawn from the front within the budget,
+children differ from them in one thing.
 """
 
 import json

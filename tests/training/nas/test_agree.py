@@ -80,39 +80,21 @@ def test_a_fit_recovers_what_the_losses_were_made_of():
             "depths": [int(rng.integers(1, 4))] * 4,
             **{name: bool(rng.integers(2)) for name in ("early", "separable", "squeeze")},
         }
-        loss = (
-            2
-            + 0.3 * np.log(1 - accuracy[row])
-            - 0.05 * np.log2(network["scale"])
-            + 0.1 * network["separable"]
-        )
+        loss = 2 + 0.3 * np.log(1 - accuracy[row]) - 0.05 * np.log2(network["scale"])
+        loss += 0.1 * network["separable"]
         lines.append({"row": row, "network": network, "loss": loss, "accuracy": 1 - loss / 4})
     fitted = fit(lines, accuracy)
     assert fitted["loss"]["cell"] == [pytest.approx(-0.3, abs=1e-4), pytest.approx(0, abs=1e-4)]
     assert fitted["loss"]["separable"][0] == pytest.approx(0.1, abs=1e-4)
     assert fitted["accuracy"]["scale, doublings"][0] == pytest.approx(0.05 / 4, abs=1e-4)
-    assert predicted_loss(accuracy[3], lines[3]["network"], fitted) == pytest.approx(
-        lines[3]["loss"], abs=1e-3
-    )
+    again = predicted_loss(accuracy[3], lines[3]["network"], fitted)
+    assert again == pytest.approx(lines[3]["loss"], abs=1e-3)
 
 
 def test_cells_say_whether_the_table_or_the_surrogate_spoke():
-    line = {
-        "row": 2,
-        "repeat": 0,
-        "accuracy": 0.5,
-        "loss": 1.0,
-        "network": {},
-        "cpu": "x",
-        "videos": {"a": 0.4, "b": 0.6},
-    }
-    found = cells_of(
-        [line, line | {"repeat": 1, "videos": {"a": 0.6, "b": 0.6}}, line | {"row": 1}],
-        np.arange(5) / 10,
-        np.array([1, 3]),
-    )
-    assert found["rows"] == [1, 2] and found["published"] == [0.1, 0.2] and found["measured"] == [True, False]
-    assert found["videos"][1] == {"a": pytest.approx(0.5), "b": pytest.approx(0.6)} and found["ours"] == [
-        [0.5],
-        [0.5, 0.5],
-    ]
+    line = {"row": 2, "repeat": 0, "accuracy": 0.5, "loss": 1.0, "network": {}, "cpu": "x"}
+    first, second = ({**line, "videos": {"a": a, "b": 0.6}} for a in (0.4, 0.6))
+    found = cells_of([first, second | {"repeat": 1}, first | {"row": 1}], np.arange(5) / 10, np.array([1, 3]))
+    assert found["rows"] == [1, 2] and found["published"] == [0.1, 0.2]
+    assert found["measured"] == [True, False] and found["ours"] == [[0.5], [0.5, 0.5]]
+    assert found["videos"][1] == {"a": pytest.approx(0.5), "b": pytest.approx(0.6)}
