@@ -6,6 +6,7 @@ python app.py track clip.mp4 --box 312,140,64,90 --save out.mp4
 import argparse
 import os
 import re
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -35,7 +36,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def entry() -> None:
     """The console command `depthgate`."""
-    sys.exit(main())
+    code = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # results are closed; one more Ctrl-C would change the code
+    sys.exit(code)
 
 
 def _run(arguments: argparse.Namespace) -> int:
