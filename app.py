@@ -4,42 +4,89 @@ python app.py track clip.mp4 --box 312,140,64,90 --save out.mp4
 """
 
 import argparse
+import os
+import re
+import signal
 import sys
+import traceback
 from pathlib import Path
 
 from training.arguments import box, count, numbers, positive
 from training.nas import verbs as search
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+EXTRAS = {
+    "eval": "eval",
+    "models": "train",
+    "models.export": "export",
+    "training": "train",
+    "training.nas": "search",
+}
+QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; returns the exit code: 0 done, 1 a fault of ours, 2 of what was given, 130 Ctrl-C."""
-    arguments = _parser().parse_args(argv)
-    from tracker.errors import TrackerError
-
     try:
-        return int(arguments.run(arguments))
-    except TrackerError as error:
-        print(f"depthgate: error: {error}", file=sys.stderr)
-        if arguments.debug:
-            raise
-        return WRONG_USE
+        arguments = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
+        return _run(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:
-        if arguments.debug:
-            raise
-        print(
-            f"depthgate: internal error: {type(error).__name__}: {error}; --debug shows where",
-            file=sys.stderr,
-        )
-        return FAILED
 
 
 def entry() -> None:
     """The console command `depthgate`."""
-    sys.exit(main())
+    code = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # results are closed; one more Ctrl-C would change the code
+    sys.exit(code)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """The verb; a fault is one line on stderr, with --debug after its traceback and what libraries print."""
+    if not arguments.debug:
+        os.environ.update(QUIET | os.environ)
+    try:
+        return int(arguments.run(arguments))
+    except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # as an extension module reports it on import
+            return INTERRUPTED
+        if arguments.debug:
+            traceback.print_exc()
+        code, text = _verdict(error)
+        print(f"depthgate: {text}", file=sys.stderr)
+        return code
+
+
+def _verdict(error: Exception) -> tuple[int, str]:
+    """Whose fault it is, as an exit code, and the line that says so."""
+    from tracker.errors import TrackerError
+
+    if isinstance(error, TrackerError):
+        return WRONG_USE, f"error: {error}"
+    if isinstance(error, ModuleNotFoundError) and (extra := _extra(error)):
+        return WRONG_USE, f"error: {error.name} is not installed; pip install 'depthgate[{extra}]'"
+    return FAILED, f"internal error: {type(error).__name__}: {error}; --debug shows where"
+
+
+def _extra(error: ModuleNotFoundError) -> str | None:
+    """The extra of the innermost room on whose way an import failed; None where the room has none."""
+    names = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    rooms = [name.split(".") for name in names if name.split(".")[0] in ("tracker", *EXTRAS)]
+    if not rooms:
+        return None
+    room, *inside = rooms[-1]
+    return EXTRAS.get(".".join([room, *inside[:1]]), EXTRAS.get(room))
+
+
+def _joined(words: list[str]) -> list[str]:
+    """`--box -50,40,30,30` as `--box=-50,40,30,30`, since argparse takes such a value for a flag."""
+    joined: list[str] = []
+    for word in words:
+        if re.match(r"-[\d.]", word) and joined and joined[-1].startswith("--"):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,7 +1,12 @@
 """The command line as a person meets it: files, messages, exit codes."""
 
+import importlib
 import json
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -25,6 +30,7 @@ def folder(tmp_path):
     return path
 
 
+ROOT = Path(__file__).parents[1]
 BOX = ["--box", "50,40,30,30"]
 
 
@@ -34,6 +40,12 @@ def run(*arguments: object) -> int:
         return app.main([str(a) for a in arguments])
     except SystemExit as end:
         return int(end.code or 0)
+
+
+def new_process(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """The code in a Python of its own, at the project's root."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def test_track_leaves_a_video_rows_and_a_picture(folder, tmp_path, capsys):
@@ -65,16 +77,20 @@ WRONG = [
     pytest.param(["{empty}", *BOX], "holds no pictures", id="empty folder"),
     pytest.param(["{text}", *BOX], "cannot be opened", id="not a video"),
     pytest.param(["{frames}", "--box", "500,500,10,10"], "outside the 160x120 frame", id="box outside"),
+    pytest.param(["{frames}", "--box", "-50,40,30,30"], "outside the 160x120 frame", id="box left of it"),
     pytest.param(["{frames}", "--box", "5,5,0,10"], "no area", id="box without area"),
     pytest.param(["{frames}", "--box", "nan,5,10,10"], "finite", id="nan"),
     pytest.param(["{frames}", "--box", "1,2,3"], "expected four numbers", id="three numbers"),
     pytest.param(["{frames}"], "no display", id="no box and no display"),
     pytest.param(["{frames}", *BOX, "--window"], "no display", id="window and no display"),
     pytest.param(["{frames}", *BOX, "--model", "depthgate-m"], "did you mean 'depthgate-s'", id="model"),
-    pytest.param(["{frames}", *BOX, "--budget", "warp"], "expected full, depth:K", id="budget"),
+    pytest.param(["{frames}", *BOX, "--model", "fast.mp4"], "expected one of default", id="nothing near"),
+    pytest.param(["{frames}", *BOX, "--budget", "warp"], "expected one of full, depth:K", id="budget"),
     pytest.param(["{frames}", *BOX, "--budget", "5ms"], "not yet", id="budget of a later version"),
     pytest.param(["{frames}", *BOX, "--csv", "none/x.csv"], "folder of none/x.csv", id="no such folder"),
     pytest.param(["{frames}", *BOX, "--save", "{text}"], "name it .mp4", id="not a video's name"),
+    pytest.param(["{frames}", *BOX, "--save", "x.gif"], "name it .mp4", id="no video of ours"),
+    pytest.param(["{frames}", *BOX, "--picture", "x.foo"], "name it .png", id="not a picture's name"),
     pytest.param(["{frames}", *BOX, "--start", "50"], "no frame 50", id="start after the end"),
     pytest.param(["{frames}", *BOX, "--start", "-1"], "whole number", id="negative start"),
     pytest.param(["{frames}", *BOX, "--threads", "0"], "whole number from 1", id="no threads"),
@@ -91,15 +107,62 @@ def test_bad_input_is_one_clear_line_and_exit_2(folder, tmp_path, monkeypatch, c
     (tmp_path / "text.xyz").write_text("not a video")
     places = {"empty": tmp_path / "empty", "text": tmp_path / "text.xyz", "frames": folder}
     assert run("track", *(a.format(**places) for a in arguments)) == 2
-    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("depthgate: error:")]
-    assert len(errors) == 1 and reason in errors[0]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("depthgate: error:") and reason in line
+
+
+@pytest.mark.parametrize(
+    "source, reason",
+    [
+        pytest.param("text.mp4", "cannot be opened as a video", id="not a video"),
+        pytest.param("97", "camera 97", id="no such camera"),
+        pytest.param("http://127.0.0.1:9/none", "is it connected", id="no such stream"),
+    ],
+)
+def test_a_bad_source_says_nothing_but_the_one_line(tmp_path, source, reason):
+    (tmp_path / "text.mp4").write_text("not a video")
+    given = tmp_path / source if source.endswith(".mp4") else source
+    done = new_process("import app; app.entry()", "track", given, *BOX)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("depthgate: error:") and reason in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["{frames}", "--box", "500,500,10,10"], id="box"),
+        pytest.param(["{broken}", *BOX], id="first picture"),
+        pytest.param(["{text}", *BOX], id="source"),
+        pytest.param(["{frames}", *BOX, "--start", "50"], id="start"),
+        pytest.param(["{frames}", *BOX, "--budget", "warp"], id="budget"),
+        pytest.param(["{frames}", *BOX, "--picture", "x.foo"], id="another result's name"),
+    ],
+)
+def test_older_results_outlive_a_wrong_start(folder, tmp_path, arguments):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "0.png").write_bytes(b"broken")
+    (tmp_path / "text.xyz").write_text("not a video")
+    places = {"broken": tmp_path / "broken", "text": tmp_path / "text.xyz", "frames": folder}
+    results = {flag: tmp_path / f"old.{flag}" for flag in ("csv", "json", "mp4")}
+    for path in results.values():
+        path.write_text("of an earlier run")
+    flags = ["--csv", results["csv"], "--json", results["json"], "--save", results["mp4"]]
+    assert run("track", *(a.format(**places) for a in arguments), *flags) == 2
+    assert [path.read_text() for path in results.values()] == ["of an earlier run"] * 3
+
+
+def test_a_box_may_begin_left_of_the_frame(folder, tmp_path):
+    assert run("track", folder, "--box", "-5,40,30,30", "--csv", tmp_path / "rows.csv") == 0
+    assert (tmp_path / "rows.csv").read_text().splitlines()[1].startswith("0,-5.000,40.000")
 
 
 def test_a_size_that_changes_midway_keeps_what_was_written(folder, tmp_path, capsys):
     cv2.imwrite(str(folder / "5.png"), np.zeros((60, 80, 3), np.uint8))
     flags = ["--csv", tmp_path / "rows.csv", "--save", tmp_path / "out.mp4"]
     assert run("track", folder, *BOX, *flags) == 2
-    assert "80x60 after 160x120" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "80x60 after 160x120" in said and "--start 5 --box" in said and "init" not in said
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1 + 5
     capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
     assert [capture.read()[0] for _ in range(6)] == [True] * 5 + [False]
@@ -171,14 +234,128 @@ def test_ctrl_c_closes_the_files_and_exits_130(folder, tmp_path, monkeypatch, ca
     assert "4/8 frames" in capsys.readouterr().err
 
 
-def test_a_fault_of_ours_is_exit_1(folder, monkeypatch, capsys):
+def preceded_by_ctrl_c(monkeypatch, owner, name: str) -> None:
+    """Press Ctrl-C whenever the method begins."""
+    method = getattr(owner, name)
+
+    def pressed(self, *arguments):
+        signal.raise_signal(signal.SIGINT)
+        return method(self, *arguments)
+
+    monkeypatch.setattr(owner, name, pressed)
+
+
+@pytest.mark.parametrize("first", ["while tracking", "while finishing"])
+def test_ctrl_c_while_finishing_destroys_nothing(folder, tmp_path, monkeypatch, first):
+    from tracker import follow
+    from tracker.outputs import RowWriter, VideoWriter
+
+    if first == "while tracking":
+        preceded_by_ctrl_c(monkeypatch, follow.Tracker, "update")
+    for owner, name in ((RowWriter, "close"), (VideoWriter, "__exit__"), (follow._Record, "write_picture")):
+        preceded_by_ctrl_c(monkeypatch, owner, name)
+    out = {kind: tmp_path / f"out.{kind}" for kind in ("csv", "mp4", "png")}
+    code = run("track", folder, *BOX, "--csv", out["csv"], "--save", out["mp4"], "--picture", out["png"])
+    count, expected = (1, 130) if first == "while tracking" else (8, 0)
+    assert code == expected
+    assert len(out["csv"].read_text().splitlines()) == 1 + count
+    capture = cv2.VideoCapture(str(out["mp4"]))
+    assert [capture.read()[0] for _ in range(count + 1)] == [True] * count + [False]
+    assert cv2.imread(str(out["png"])) is not None
+
+
+@pytest.mark.parametrize("module", ["cv2", "tracker.follow", "onnxruntime"])
+def test_ctrl_c_while_importing_is_exit_130_without_a_word(folder, module):
+    code = f"""
+import signal, sys
+class Press:
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Press())
+import app
+app.entry()
+"""
+    done = new_process(code, "track", folder, *BOX)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_ctrl_c_on_the_way_out_changes_nothing():
+    code = "import app, atexit, signal; atexit.register(signal.raise_signal, signal.SIGINT); app.entry()"
+    done = new_process(code, "track", "none.mp4", *BOX)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_that_an_extension_module_wraps_is_exit_130(folder, monkeypatch, capsys):
     import tracker.follow
 
-    monkeypatch.setattr(tracker.follow, "follow", lambda wanted: 1 / 0)
-    assert run("track", folder, *BOX) == 1
-    assert "internal error: ZeroDivisionError" in capsys.readouterr().err
-    with pytest.raises(ZeroDivisionError):
-        run("track", folder, *BOX, "--debug")
+    def wrapped(wanted):
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr(tracker.follow, "follow", wrapped)
+    assert run("track", folder, *BOX) == 130
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "fault, line, code",
+    [
+        pytest.param(lambda _: 1 / 0, "internal error: ZeroDivisionError", 1, id="ours"),
+        pytest.param(
+            lambda _: importlib.import_module("nowhere"), "internal error: ModuleNot", 1, id="import"
+        ),
+    ],
+)
+def test_a_fault_of_ours_is_exit_1(folder, monkeypatch, capsys, fault, line, code):
+    import tracker.follow
+
+    monkeypatch.setattr(tracker.follow, "follow", fault)
+    assert run("track", folder, *BOX) == code
+    assert capsys.readouterr().err.startswith(f"depthgate: {line}")
+    assert run("track", folder, *BOX, "--debug") == code
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback") and f"depthgate: {line}" in said.splitlines()[-1]
+
+
+def test_debug_adds_the_traceback_to_an_error_of_what_was_given(capsys):
+    assert run("track", "none.mp4", *BOX, "--debug") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback") and said.splitlines()[-1].startswith("depthgate: error: source")
+
+
+THIRD = (
+    "torch",
+    "joblib",
+    "onnx",
+    "onnxscript",
+    "matplotlib",
+    "threadpoolctl",
+    "got10k",
+    "scipy",
+    "safetensors",
+)
+MISSING = {
+    "train training/recipes/smoke.yaml": "torch is not installed; pip install 'depthgate[train]'",
+    "calibrate none --data none": "joblib is not installed; pip install 'depthgate[train]'",
+    "export none --out none": "onnx is not installed; pip install 'depthgate[export]'",
+    "eval folder none --out none": "joblib is not installed; pip install 'depthgate[eval]'",
+    "eval otb none --out none": "matplotlib is not installed; pip install 'depthgate[eval]'",
+    "bench --parts": "threadpoolctl is not installed; pip install 'depthgate[eval]'",
+    "search show 0": "torch is not installed; pip install 'depthgate[search]'",
+}
+
+
+def test_a_missing_extra_is_named(tmp_path):
+    code = f"""
+import sys
+for name in {THIRD}:
+    sys.modules[name] = None
+import app
+print([app.main(line.split()) for line in sys.argv[1:]])
+"""
+    done = new_process(code, *MISSING)
+    assert done.stderr.splitlines() == [f"depthgate: error: {line}" for line in MISSING.values()]
+    assert done.stdout.strip() == str([2] * len(MISSING))
 
 
 def test_a_box_is_drawn_where_there_is_a_display(folder, tmp_path, monkeypatch):

@@ -84,6 +84,9 @@ def test_the_wheel_tracks_in_an_empty_environment(wheel, tmp_path):
     ]
     subprocess.run([*command, "--save", "out.mp4"], cwd=tmp_path, check=True)
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 5
+    train = [environment / "bin" / "depthgate", "train", ROOT / "training" / "recipes" / "smoke.yaml"]
+    refused = subprocess.run(train, cwd=tmp_path, capture_output=True, text=True)
+    assert refused.returncode == 2 and refused.stderr.endswith("pip install 'depthgate[train]'\n")
     code = "import importlib.util as u, tracker; print(u.find_spec('torch'), tracker.__file__)"
     python = environment / "bin" / "python"
     done = subprocess.run([python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ full         every stage
 depth:K      always stop at depth K
 0.2GMAC      multiply-accumulates per frame, in the mean
 5ms 60fps 60% 5ms! auto   times: part of the grammar, not yet held by this version
-(none)       the calibrated default
+None         the calibrated default; on the command line, no --budget at all
 """
 
 import re
@@ -14,9 +14,11 @@ from typing import Protocol
 from tracker.errors import BudgetError
 from tracker.manifest import NEVER, Manifest, Thresholds
 
-GRAMMAR = "full, depth:K, 0.2GMAC, 5ms, 60fps, 60%, 5ms!, auto, or none for the calibrated default"
-_TIMES = re.compile(r"(\d+(\.\d+)?(ms!?|fps|%)|auto)", re.IGNORECASE)
-_MACS = re.compile(r"(\d+(?:\.\d+)?)GMAC", re.IGNORECASE)
+HELD = "full, depth:K, 0.2GMAC"
+LATER = "5ms, 60fps, 60%, 5ms!, auto"
+_NUMBER = r"(\d+\.?\d*|\.\d+)"
+_TIMES = re.compile(rf"{_NUMBER}(ms!?|fps|%)|auto", re.IGNORECASE)
+_MACS = re.compile(rf"{_NUMBER}GMAC", re.IGNORECASE)
 _DEPTH = re.compile(r"depth:(\d+)", re.IGNORECASE)
 
 
@@ -102,5 +104,8 @@ def parse_budget(text: str | None, manifest: Manifest) -> Policy:
     if match := _MACS.fullmatch(wanted):
         return MeanMacs(float(match[1]) * 1e9, manifest)
     if _TIMES.fullmatch(wanted):
-        raise BudgetError(f"budget: {wanted} is not yet held by this version; use full, depth:K, or 0.2GMAC")
-    raise BudgetError(f"budget: got {text!r}, expected {GRAMMAR}")
+        raise BudgetError(f"budget: {wanted} is not yet held by this version; use one of {HELD}")
+    raise BudgetError(
+        f"budget: got {text!r}, expected one of {HELD} (not yet held: {LATER}); "
+        "leave it out for the calibrated default"
+    )

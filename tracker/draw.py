@@ -1,5 +1,6 @@
 """What a person sees: the box by state, the gate panel, and the picture of a whole run."""
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -97,10 +98,13 @@ def run_picture(
     strip = _film_strip(shots, width)
     x = np.linspace(margin, width - 24, max(2, len(rows)))
     ms = np.array([r.seconds * 1e3 for r in rows] or [0.0])
+    ms_ticks = round_ticks(float(np.percentile(ms, 99)) * 1.1 + 1e-3)
+    depth = np.array([r.depth for r in rows] or [1])
+    score = np.array([r.score for r in rows] or [0.0])
     charts = [
-        _chart("depth", x, np.array([r.depth for r in rows] or [1]), (0.5, depths + 0.5), width, steps=True),
-        _chart("score", x, np.array([r.score for r in rows] or [0.0]), (0.0, 1.0), width),
-        _chart("ms", x, ms, (0.0, float(np.percentile(ms, 99)) * 1.25 + 1e-3), width),
+        _chart("depth", x, depth, (0.5, depths + 0.5), range(1, depths + 1), width, steps=True),
+        _chart("score", x, score, (0.0, 1.0), (0, 0.5, 1), width),
+        _chart("ms", x, ms, (0.0, ms_ticks[-1]), ms_ticks, width),
     ]
     axis = np.full((34, width, 3), 255, np.uint8)
     for share in np.linspace(0, 1, 6):
@@ -126,11 +130,19 @@ def _film_strip(shots: Sequence[tuple[int, Image]], width: int) -> Image:
     return strip
 
 
+def round_ticks(high: float) -> list[float]:
+    """0 and up to four more in steps of 1, 2 or 5 times a power of ten; the last is at least `high` > 0."""
+    power = 10.0 ** math.floor(math.log10(high / 4))
+    step = next(f * power for f in (1, 2, 5, 10) if 4 * f * power >= high)
+    return [i * step for i in range(math.ceil(high / step) + 1)]
+
+
 def _chart(
     name: str,
     x: npt.NDArray[np.float64],
     values: npt.NDArray[np.generic],
     limits: tuple[float, float],
+    ticks: Sequence[float],
     width: int,
     steps: bool = False,
 ) -> Image:
@@ -138,12 +150,10 @@ def _chart(
     chart = np.full((height, width, 3), 255, np.uint8)
     level = np.asarray(values, np.float64).clip(low, high)
     y = height - 10 - (level - low) / (high - low) * (height - 40)
-    ticks = range(1, int(high) + 1) if steps else np.linspace(low, high, 3)
     for tick in ticks:
-        at = round(height - 10 - (float(tick) - low) / (high - low) * (height - 40))
+        at = round(height - 10 - (tick - low) / (high - low) * (height - 40))
         cv2.line(chart, (64, at), (width - 24, at), (225, 225, 225), 1)
-        label = f"{tick:d}" if steps else f"{tick:.1f}"
-        cv2.putText(chart, label, (34, at + 4), FONT, 0.4, GREY, 1, cv2.LINE_AA)
+        cv2.putText(chart, f"{tick:g}", (34, at + 4), FONT, 0.4, GREY, 1, cv2.LINE_AA)
     if len(y) < len(x):
         x = x[: len(y)]
     if steps:

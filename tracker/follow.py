@@ -18,8 +18,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tracker.boxes import Box
 from tracker.draw import overlay, run_picture
-from tracker.errors import BoxError, SourceError, TrackerError
-from tracker.frames import Source, open_source
+from tracker.errors import BoxError, FrameError, SourceError, TrackerError
+from tracker.frames import FOLDER_FPS, Source, open_source
+from tracker.interrupt import CtrlC
 from tracker.outputs import OutputError, RowWriter, VideoWriter
 from tracker.state import LOST, TRACKED
 from tracker.tracker import Prediction, Tracker
@@ -54,6 +55,9 @@ class Wanted:
 def follow(wanted: Wanted) -> bool:
     """Track the source to its end and print a summary; False when Ctrl-C ended it.
 
+    Result files are opened, and what stood in them is lost, once the tracker
+    has accepted the source's first frame and the box.
+
     Raises:
         TrackerError: anything wrong with what was given; files written so far are closed and whole.
     """
@@ -63,51 +67,41 @@ def follow(wanted: Wanted) -> bool:
     with ExitStack() as stack:
         source = stack.enter_context(open_source(wanted.source))
         window = _window(wanted, stack)
-        record = _Record(wanted, source, tracker.depths, stack)
-        name, budget = tracker.manifest.name, wanted.budget or "default"
-        console.print(
-            f"{name}  {tracker.depths} stages  budget {budget}  {source.name}",
-            highlight=False,
-            soft_wrap=True,
-        )
-        finished, fault = True, None
-        try:
+        frames = islice(source, wanted.start, wanted.end)
+        first, box = _target(frames, wanted, window)
+        tracker.init(first, box)
+        ctrl_c = stack.enter_context(CtrlC())
+        with ExitStack() as files:
+            record = _Record(wanted, source, tracker.depths, files)
+            _print(console, f"{_title(tracker, wanted)}  {source.name}")
+            record.add(first, Prediction(box, 1.0, True, 0, 0.0, TRACKED))
             with _progress(_length(wanted, source), console) as advance:
-                _loop(tracker, source, wanted, window, record, advance)
-        except KeyboardInterrupt:
-            finished = False
-        except TrackerError as error:
-            fault = error
-    if record.rows:
+                end = _record_all(ctrl_c.heard(_tracked(tracker, frames, window)), record, advance)
         record.write_picture()
-        for line in record.summary(source):
-            console.print(line, highlight=False, soft_wrap=True)
-    if fault is not None:
-        raise fault
-    return finished
+        _print(console, *record.summary(source))
+    if isinstance(end, TrackerError):
+        raise end
+    return end is None
 
 
-def _loop(
-    tracker: Tracker,
-    source: Source,
-    wanted: Wanted,
-    window: "Window | None",
-    record: "_Record",
-    advance: Callable[[Prediction], None],
-) -> None:
-    frames = islice(source, wanted.start, wanted.end)
+def _target(frames: Iterator[Frame], wanted: Wanted, window: "Window | None") -> tuple[Frame, Box]:
+    """The first frame, and the box that was given or is drawn on it."""
     first = next(frames, None)
     if first is None:
-        raise SourceError(f"source: {source.name} has no frame {wanted.start}; --start counts from 0")
+        raise SourceError(f"source: {wanted.source} has no frame {wanted.start}; --start counts from 0")
     box = wanted.box if wanted.box is not None or window is None else window.select_box(first)
     if box is None:
         raise BoxError("box: none was given or drawn; give --box x,y,w,h")
-    tracker.init(first, box)
-    record.add(first, Prediction(box, 1.0, True, 0, 0.0, TRACKED))
+    return first, box
+
+
+def _tracked(
+    tracker: Tracker, frames: Iterator[Frame], window: "Window | None"
+) -> Iterator[tuple[Frame, Prediction]]:
+    """Every further frame with its prediction, until they end or the window's user quits."""
     for frame in frames:
         seen = tracker.update(frame)
-        record.add(frame, seen)
-        advance(seen)
+        yield frame, seen
         if window is None:
             continue
         wishes = window.show(overlay(frame, seen, tracker.depths, window.panel))
@@ -117,6 +111,30 @@ def _loop(
             return
         if wishes.select and (again := window.select_box(frame)):
             tracker.init(frame, again)
+
+
+def _record_all(
+    tracked: Iterator[tuple[Frame, Prediction]], record: "_Record", advance: Callable[[Prediction], None]
+) -> TrackerError | KeyboardInterrupt | None:
+    """Record every frame; returns what ended it before the source did."""
+    try:
+        for frame, seen in tracked:
+            record.add(frame, seen)
+            advance(seen)
+    except FrameError as error:
+        return FrameError(f"{error}: --start {record.next} --box x,y,w,h")
+    except (TrackerError, KeyboardInterrupt) as end:
+        return end
+    return None
+
+
+def _title(tracker: Tracker, wanted: Wanted) -> str:
+    return f"{tracker.manifest.name}  {tracker.depths} stages  budget {wanted.budget or 'default'}"
+
+
+def _print(console: Console, *lines: str) -> None:
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def stepped(budget: str | None, steps: int, depths: int) -> str | None:
@@ -140,9 +158,13 @@ class _Record:
         self._shots: list[tuple[int, Frame]] = []
         self.rows: list[Prediction] = []
 
+    @property
+    def next(self) -> int:
+        """Number in the source of the frame that comes next."""
+        return self._first + len(self.rows)
+
     def add(self, frame: Frame, seen: Prediction) -> None:
-        index = len(self.rows)
-        number = self._first + index
+        index, number = len(self.rows), self.next
         self.rows.append(seen)
         for writer in self._writers:
             writer.write(number, number / self._fps, seen)
@@ -220,6 +242,10 @@ def _check_outputs(wanted: Wanted) -> None:
             raise OutputError(f"output: {path} is a folder; name a file")
     if len({p.resolve() for p in paths}) < len(paths):
         raise OutputError("output: two results were given the same name")
+    if wanted.picture is not None and not cv2.haveImageWriter(str(wanted.picture)):
+        raise OutputError(f"output: {wanted.picture} is not the name of a picture; name it .png")
+    if wanted.video is not None:
+        VideoWriter(wanted.video, FOLDER_FPS).close()
 
 
 def _window(wanted: Wanted, stack: ExitStack) -> "Window | None":

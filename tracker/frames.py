@@ -8,6 +8,7 @@ are divided by 257 and rounded, so that 65535 becomes 255.
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,8 @@ Frame = npt.NDArray[np.uint8]
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 FOLDER_FPS = 25.0
 STREAM_TIMEOUT_S = 10.0
+TIMED = ("matroska,webm", "flv")
+TOLERANCE_FRAMES = 3  # interlaced files say twice the rate, and times are rounded
 
 
 class Source:
@@ -85,39 +88,78 @@ class VideoFile(Source):
             raise SourceError(
                 f"source: {path} cannot be opened as a video; is it complete, and a video at all?"
             )
-        self.frames = _promised_frames(path) or None
+        self._promise = _promise(path)
+        self.frames = self._promise.frames or None
         self.fps = float(self._capture.get(cv2.CAP_PROP_FPS)) or FOLDER_FPS
 
     def __iter__(self) -> Iterator[Frame]:
-        count = 0
+        count, seconds = 0, 0.0
         while True:
             found, frame = self._capture.read()
             if not found:
                 break
             count += 1
+            seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3 + 1 / self.fps
             yield np.asarray(frame, np.uint8)
         if count == 0:
             raise SourceError(f"source: no frame of {self.name} can be decoded; is the file damaged?")
-        if self.frames is not None and count < self.frames - 1:
-            ends = f"ends after {count} of {self.frames} frames"
+        if ends := self._promise.broken(count, seconds, TOLERANCE_FRAMES / self.fps):
             raise SourceError(f"source: {self.name} {ends}; the file is truncated or damaged")
 
     def close(self) -> None:
         self._capture.release()
 
 
-def _promised_frames(path: Path) -> int:
-    """The number of samples that the container itself lists; 0 where it lists none.
+@dataclass(frozen=True)
+class _Promise:
+    """What a container says that it holds.
 
-    OpenCV's own count is an estimate from duration × rate for such containers.
+    Attributes:
+        frames: samples that it lists, 0 where it lists none.
+        seconds: from the first frame to the end of the last, 0 where it does not say.
+        whole: False when the last packet of a transport stream is cut.
+    """
+
+    frames: int = 0
+    seconds: float = 0.0
+    whole: bool = True
+
+    def broken(self, frames: int, seconds: float, tolerance: float) -> str:
+        """How what was decoded falls short, by more than a frame or `tolerance` in seconds; else empty."""
+        if self.frames:
+            return f"ends after {frames} of {self.frames} frames" if frames < self.frames - 1 else ""
+        if seconds + tolerance < self.seconds:
+            return f"ends after {seconds:.2f} of {self.seconds:.2f} s"
+        return "" if self.whole else f"ends inside a packet, after {frames} frames"
+
+
+def _promise(path: Path) -> _Promise:
+    """Read from the container itself: OpenCV's own count is an estimate from duration × rate.
+
+    Those of TIMED list no samples but say how long they are: the header the
+    longest track, a tag each one. A transport stream says neither, but a cut
+    seldom falls between its packets of 188 bytes (192 or 204 on some devices).
     """
     import av
 
     try:
         with av.open(str(path)) as container:
-            return int(container.streams.video[0].frames)
+            kind, video = container.format.name, container.streams.video[0]
+            ends = _seconds(video.metadata.get("DURATION", ""))
+            if not ends and kind in TIMED and len(container.streams) == 1:
+                ends = (container.duration or 0) / av.time_base
+            begins = float((video.start_time or 0) * (video.time_base or 0))
+            size = path.stat().st_size
+            whole = kind != "mpegts" or any(size % packet == 0 for packet in (188, 192, 204))
+            return _Promise(video.frames, ends - begins if ends else 0.0, whole)
     except (av.FFmpegError, IndexError):
-        return 0
+        return _Promise()
+
+
+def _seconds(clock: str) -> float:
+    """00:01:02.500000000 as 62.5, anything else as 0."""
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", clock)
+    return 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3]) if match else 0.0
 
 
 class PictureFolder(Source):

@@ -80,35 +80,51 @@ class RowWriter:
 
 
 class VideoWriter:
-    """H.264 in yuv420p, which browsers play; odd sides lose a pixel. Context manager."""
+    """H.264 in yuv420p, which browsers play; odd sides lose a pixel. Context manager.
+
+    The file is opened, and what stood in it is lost, with the first frame.
+
+    Raises:
+        OutputError: the name is not that of a container for H.264, or, by `write`, cannot be opened.
+    """
 
     def __init__(self, path: Path, fps: float) -> None:
         import av
 
+        self._path, self._started = path, False
         try:
             self._container = av.open(str(path), "w")
-        except (av.FFmpegError, ValueError, OSError) as error:
+            rate = Fraction(fps).limit_denominator(1001)
+            self._stream: Any = self._container.add_stream("libx264", rate=rate)
+        except (av.FFmpegError, ValueError) as error:
             raise OutputError(
                 f"output: {path} cannot be written as a video ({error}); name it .mp4"
             ) from error
-        self._rate = Fraction(fps).limit_denominator(1001)
-        self._stream: Any = None
 
     def write(self, frame: npt.NDArray[np.uint8]) -> None:
         """H×W×3 uint8 BGR; every frame of the first one's size."""
         import av
 
         height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
-        if self._stream is None:
-            self._stream = self._container.add_stream("libx264", rate=self._rate)
-            self._stream.width, self._stream.height = width, height
-            self._stream.pix_fmt = "yuv420p"
-            self._stream.options = {"crf": "20", "preset": "veryfast"}
+        if not self._started:
+            self._start(width, height)
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), "bgr24")
         self._container.mux(self._stream.encode(picture))
 
+    def _start(self, width: int, height: int) -> None:
+        import av
+
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.options = {"crf": "20", "preset": "veryfast"}
+        try:
+            self._container.start_encoding()
+        except (av.FFmpegError, OSError) as error:
+            raise OutputError(f"output: {self._path} cannot be written ({error.strerror})") from error
+        self._started = True
+
     def close(self) -> None:
-        if self._stream is not None:
+        if self._started:
             self._container.mux(self._stream.encode())
         self._container.close()
 

@@ -162,7 +162,7 @@ class Tracker:
         if (self._state.width, self._state.height) != (width, height):
             raise FrameError(
                 f"frame: got {width}x{height} after {self._state.width}x{self._state.height}; "
-                "the size may not change midway, call init again"
+                "the size may not change midway, start again with a box in this frame"
             )
         return self._state
 

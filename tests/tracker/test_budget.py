@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -31,16 +32,35 @@ def test_thresholds(manifest, text, taus):
         pytest.param("5ms", "not yet", id="a time"),
         pytest.param("60fps", "not yet", id="a rate"),
         pytest.param("60%", "not yet", id="a share"),
+        pytest.param(".5ms", "not yet", id="a time without a zero"),
         pytest.param("5ms!", "not yet", id="a deadline"),
         pytest.param("auto", "not yet", id="auto"),
-        pytest.param("fast", "expected full, depth:K", id="nonsense"),
-        pytest.param("", "expected full, depth:K", id="empty"),
-        pytest.param("-1GMAC", "expected full, depth:K", id="negative"),
+        pytest.param("fast", "expected one of full, depth:K", id="nonsense"),
+        pytest.param("", "expected one of full, depth:K", id="empty"),
+        pytest.param("none", "leave it out for the calibrated default", id="none is no word of it"),
+        pytest.param(".GMAC", "expected one of full, depth:K", id="no digit"),
+        pytest.param("-1GMAC", "expected one of full, depth:K", id="negative"),
     ],
 )
 def test_wrong_budgets_are_answered(manifest, text, reason):
     with pytest.raises(BudgetError, match=reason):
         parse_budget(text, manifest)
+
+
+@pytest.mark.parametrize("text", ["0.05GMAC", ".05GMAC", "0.050gmac"])
+def test_macs_are_written_in_any_usual_way(manifest, text):
+    assert parse_budget(text, manifest)._budget == pytest.approx(0.05e9)
+
+
+def test_what_a_refusal_offers_is_accepted(manifest):
+    with pytest.raises(BudgetError) as refusal:
+        parse_budget("warp", manifest)
+    offered = re.search(r"one of (.+?) \(not yet held: (.+?)\)", str(refusal.value))
+    for text in offered[1].split(", "):
+        parse_budget(text.replace("K", "1"), manifest)
+    for text in offered[2].split(", "):
+        with pytest.raises(BudgetError, match="not yet held"):
+            parse_budget(text, manifest)
 
 
 @pytest.mark.parametrize("budget", [0.012, 0.02, 0.05, 0.07])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tracker.draw import AMBER, GREEN, overlay, run_picture
+from tracker.draw import AMBER, GREEN, overlay, round_ticks, run_picture
 from tracker.state import LOST, TRACKED, UNSURE
 from tracker.tracker import Prediction
 
@@ -64,3 +64,18 @@ def test_run_picture_of_any_length(rows, shots):
         [(i, frame) for i in range(shots)], [prediction(TRACKED, 1 + i % 4) for i in range(rows)], 4
     )
     assert picture.shape[1] == 1280 and picture.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    "high, ticks",
+    [
+        pytest.param(14.1, [0, 5, 10, 15], id="fives"),
+        pytest.param(7.1, [0, 2, 4, 6, 8], id="twos"),
+        pytest.param(4.0, [0, 1, 2, 3, 4], id="exactly"),
+        pytest.param(0.3, [0, 0.1, 0.2, 0.3], id="below one"),
+        pytest.param(130.0, [0, 50, 100, 150], id="beyond a hundred"),
+        pytest.param(0.001, [0, 0.0005, 0.001], id="almost nothing"),
+    ],
+)
+def test_ticks_are_round_numbers_up_to_what_is_shown(high, ticks):
+    assert round_ticks(high) == pytest.approx(ticks)

@@ -13,20 +13,31 @@ def shade(i: int) -> np.ndarray:
     return np.full((48, 64, 3), 10 * i, np.uint8)
 
 
-@pytest.fixture
-def video(tmp_path):
-    """Twelve noisy frames of rising grey in mp4; the index of the frames stands before them."""
+def write_video(path, sound_s: float = 0.0, options: dict[str, str] | None = None):
+    """Twelve noisy frames of rising grey, ten a second, each decodable alone; silence beside them."""
     noise = np.random.default_rng(0).integers(-25, 26, (48, 64, 3))
-    path = tmp_path / "grey.mp4"
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+    with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.options = {"g": "1"}
+        sound = container.add_stream("aac", rate=16_000) if sound_s else None
         for i in range(12):
             picture = (shade(i + 4) + noise).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "bgr24")))
         container.mux(stream.encode())
+        for at in range(0, int(sound_s * 16_000), 1024):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            silence.sample_rate, silence.pts = 16_000, at
+            container.mux(sound.encode(silence))
+        if sound is not None:
+            container.mux(sound.encode())
     return path
+
+
+@pytest.fixture
+def video(tmp_path):
+    """In mp4; the index of the frames stands before them."""
+    return write_video(tmp_path / "grey.mp4", options={"movflags": "faststart"})
 
 
 def test_a_video_gives_all_frames_in_order(video):
@@ -41,6 +52,32 @@ def test_a_truncated_video_gives_what_decodes_and_then_says_so(video):
     video.write_bytes(whole[: len(whole) * 2 // 3])
     frames = []
     with open_source(video) as source, pytest.raises(SourceError, match="truncated"):
+        for frame in source:
+            frames.append(frame)
+    assert 2 <= len(frames) < 12
+
+
+@pytest.mark.parametrize("sound_s", [0.0, 2.5], ids=["silent", "longer sound"])
+@pytest.mark.parametrize("kind", ["mkv", "ts", "flv", "avi", "mov"])
+def test_a_whole_file_of_any_kind_ends_without_complaint(tmp_path, kind, sound_s):
+    assert len(list(open_source(write_video(tmp_path / f"grey.{kind}", sound_s)))) == 12
+
+
+@pytest.mark.parametrize(
+    "kind, sound_s, reason",
+    [
+        pytest.param("mkv", 0.0, r"after 0\.\d0 of 1\.20 s", id="mkv"),
+        pytest.param("mkv", 2.5, r"after 0\.\d0 of 1\.20 s", id="mkv with longer sound"),
+        pytest.param("flv", 0.0, r"after 0\.\d0 of 1\.20 s", id="flv"),
+        pytest.param("ts", 0.0, "ends inside a packet", id="ts"),
+        pytest.param("avi", 0.0, r"after \d of 12 frames", id="avi"),
+    ],
+)
+def test_a_truncated_file_without_a_list_of_its_frames_says_so(tmp_path, kind, sound_s, reason):
+    path = write_video(tmp_path / f"grey.{kind}", sound_s)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 | 1])
+    frames = []
+    with open_source(path) as source, pytest.raises(SourceError, match=f"{reason}.*truncated"):
         for frame in source:
             frames.append(frame)
     assert 2 <= len(frames) < 12

@@ -84,6 +84,23 @@ def test_video_is_h264_and_odd_sides_lose_a_pixel(tmp_path):
     assert found and frame.shape == (48, 64, 3)
 
 
-def test_a_name_that_is_no_video(tmp_path):
+@pytest.mark.parametrize("name", ["out.xyz", "out.gif", "out.wav", "out"])
+def test_a_name_that_is_no_video(tmp_path, name):
     with pytest.raises(OutputError, match=r"name it .mp4"):
-        VideoWriter(tmp_path / "out.xyz", 25.0)
+        VideoWriter(tmp_path / name, 25.0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_video_touches_its_file_with_the_first_frame(tmp_path):
+    path = tmp_path / "out.mp4"
+    path.write_text("of an earlier run")
+    VideoWriter(path, 25.0).close()
+    assert path.read_text() == "of an earlier run"
+
+
+def test_a_video_that_cannot_be_opened(tmp_path):
+    with (
+        VideoWriter(tmp_path / "none" / "out.mp4", 25.0) as writer,
+        pytest.raises(OutputError, match=r"cannot be written \(No such file"),
+    ):
+        writer.write(np.zeros((48, 64, 3), np.uint8))

@@ -22,7 +22,7 @@ def find(name: str | Path) -> Path:
         return FOLDER / folders[str(name)]
     if Path(name).is_dir():
         return Path(name)
-    near = difflib.get_close_matches(str(name), folders, 1, cutoff=0.4)
+    near = difflib.get_close_matches(str(name), folders, 1)
     hint = (
         f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(sorted(folders))}, or a folder"
     )
