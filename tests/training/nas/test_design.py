@@ -144,7 +144,8 @@ def test_a_fit_decides_what_is_chosen_within_the_budget():
     chosen = document_of(found, 3.0, "a table", {})["chosen"]
     assert chosen["scale"] == max(w.design.scale for w in found if w.ms <= 3.0)
     assert chosen["merits"] == [pytest.approx(-1 + 0.1 * np.log2(chosen["scale"]), abs=1e-5)]
-    assert "chosen" not in document_of([weighed(0.9, 0.5, 1.0), weighed(0.8, 0.5, 2.0)], 3.0, "a table", {})
+    apart = [weighed(0.9, 0.5, 1.0), weighed(0.8, 0.5, 2.0, 2_000_000)]
+    assert "chosen" not in document_of(apart, 3.0, "a table", {})
 
 
 def test_a_stage_is_measured_once_and_kept(tmp_path, monkeypatch):
