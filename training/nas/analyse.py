@@ -184,7 +184,7 @@ def draw(document: dict[str, Any], table: Table, seconds: Floats, parameters: Fl
             kept = {int(n): 100 * mean for n, (mean, count) in rows.items() if count >= 30}
             axis.plot(list(kept), list(kept.values()), "o-", label=SHAPES[shape])
         axis.set(xlabel="how many", ylabel="mean accuracy after 108, %", title=title)
-        axis.legend(fontsize=8, loc="lower left")
+        axis.legend(fontsize=8)
     changes = document["replacement_points"]
     names = list(changes)
     grid = [[changes[x].get(y, np.nan) for y in names] for x in names]

@@ -200,6 +200,7 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
 def draw(document: dict[str, Any], path: Path) -> None:
     """Median regret and the middle half of the seeds against simulated seconds; right: the common range."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import StrMethodFormatter
 
     figure = Figure((12, 5), layout="constrained")
     whole, common = figure.subplots(1, 2)
@@ -214,6 +215,8 @@ def draw(document: dict[str, Any], path: Path) -> None:
             axis.fill_between(x[keep], low, high, color=f"C{k}", alpha=0.12, linewidth=0)
             axis.plot(x[keep], middle, color=f"C{k}", label=f"{row['title']} ({row['seeds']})")
         axis.set(xscale="log", yscale="log", xlabel="simulated seconds of training")
+        axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.yaxis.set_minor_formatter(StrMethodFormatter("{x:g}"))
         axis.grid(True, which="both", alpha=0.25)
     whole.set(ylabel="validation regret, points of accuracy", title="all seeds to their limit")
     common.set(title="the range that all reached")

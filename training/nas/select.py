@@ -35,6 +35,7 @@ from training.nas.searchers import Mutations, Raw
 
 Floats = npt.NDArray[np.float64]
 STARTERS = 60
+ROWS_OF_TABLE = 12
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def document_of(
     stages = list({stage for w in weighed for stage in w.stages})
     within = [w for w in kept if w.ms <= budget_ms and len(w.merits) == 1]
     chosen = {"chosen": described(max(within, key=lambda w: w.merits), space)} if within else {}
-    return {
+    document = {
         **chosen,
         "command": "python app.py search select",
         "source": source,
@@ -143,6 +144,22 @@ def document_of(
         "front": [described(w, space) for w in kept],
         "macs_against_ms": macs_against_ms(stages, weighed),
     }
+    return {**document, "table": table_of(document)}
+
+
+def table_of(document: dict[str, Any]) -> list[list[str]]:
+    """Some of the front in order of time, the chosen design among them."""
+    kept, chosen = document["front"], document.get("chosen")
+    some = {int(i) for i in np.linspace(0, len(kept) - 1, ROWS_OF_TABLE).round()}
+    shown = [e for i, e in enumerate(kept) if i in some or e == chosen]
+    rows = [["cell", "accuracy, %", "widths ×", "cells a stage", "realised", "ms", "MMAC", ""]]
+    for e in shown:
+        how = ["separable" if e["separable"] else "dense"]
+        how += [word for word, key in (("squeezed", "squeeze"), ("early", "early")) if e[key]]
+        depths, mark = " ".join(map(str, e["depths"])), "chosen" if e == chosen else ""
+        numbers = [f"{100 * e['accuracy']:.2f}", f"{e['scale']:g}", depths, ", ".join(how)]
+        rows.append([str(e["row"]), *numbers, f"{e['total_ms']:.2f}", f"{e['mmacs']:.0f}", mark])
+    return rows
 
 
 def described(weighed: Weighed, space: Space) -> dict[str, Any]:
