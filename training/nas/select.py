@@ -220,6 +220,7 @@ def write(document: dict[str, Any], weighed: list[Weighed], out: Path) -> None:
 def draw(document: dict[str, Any], weighed: list[Weighed], path: Path) -> None:
     """Left: the first merit against time, the front in colour; right: MACs against time."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure = Figure((12, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -256,4 +257,8 @@ def draw(document: dict[str, Any], weighed: list[Weighed], path: Path) -> None:
     right.set(xscale="log", yscale="log", xlabel="MMAC a frame", ylabel="ms", title="MACs are not time")
     right.grid(True, which="both", alpha=0.25)
     right.legend(fontsize=8)
+    for axis in (left.xaxis, right.xaxis, right.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
     figure.savefig(path, dpi=110)
