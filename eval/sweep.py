@@ -13,7 +13,7 @@ from eval.contenders import DEFAULT, RANDOM
 from eval.folder import evaluate_folder
 from eval.tables import label_points
 from tracker import Tracker
-from tracker.manifest import NEVER, Manifest
+from tracker.manifest import Manifest
 
 POINTS = 5
 BASELINES = ("kcf-no-threshold", "csrt", "mosse")
@@ -41,8 +41,8 @@ def sweep(folder: Path, out: Path, model: str = "default", starts: int = 1) -> d
         points[name] = {
             "kind": kind,
             "auc": row["auc"],
-            "ms": row["ms_in_this_run"],
-            "mmac": round(_mmac(name, row["share"], manifest), 1) if "share" in row else None,
+            "ms": row.get("ms"),
+            "mmac": row.get("mmac"),
             "mean_depth": row.get("mean_depth"),
         }
     swept = {
@@ -56,20 +56,6 @@ def sweep(folder: Path, out: Path, model: str = "default", starts: int = 1) -> d
     (out / "sweep.json").write_text(json.dumps(swept, indent=1) + "\n")
     write_scatter(swept, out / "sweep.png")
     return swept
-
-
-def _mmac(name: str, share: list[float], manifest: Manifest) -> float:
-    """Mean of a frame; a budget in MACs is taken at its word, which tests hold it to."""
-    if name.endswith("GMAC"):
-        return float(name.removesuffix("GMAC")) * 1e3
-
-    def tau(depth: int) -> tuple[float, ...]:
-        """Thresholds under which the frames that stopped at `depth` ran."""
-        if name == DEFAULT:
-            return manifest.default_tau
-        return tuple(0.0 if k >= depth else NEVER for k in range(1, manifest.depths))
-
-    return sum(s * manifest.macs(tau(k), k) for k, s in enumerate(share, start=1)) / 1e6
 
 
 def write_scatter(document: dict[str, Any], path: Path) -> None:
