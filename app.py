@@ -232,12 +232,13 @@ def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     r.add_argument("--contender", default="default", metavar="NAME", help="whose failures come first")
     r.add_argument("--beside", default="csrt", metavar="NAME", help="drawn beside it")
     r.set_defaults(run=_eval_report)
-    v = kinds.add_parser("vot", parents=[common], help="VOT by the official toolkit, over TraX")
+    v = kinds.add_parser("vot", parents=[common], help="VOT by the official toolkit over TraX, or built in")
     v.add_argument("data", type=Path, help="folder with index.json, or of sequences")
     v.add_argument(
         "--stack", default="local", help="vot2016, vot2018, vot2022stb, local, or an id of the toolkit"
     )
     v.add_argument("--workspace", type=Path, required=True, metavar="DIR", help="an interrupted run goes on")
+    v.add_argument("--built-in", action="store_true", help="in seconds, without the toolkit")
     v.add_argument("--model", default="default", metavar="NAME")
     v.add_argument("--contenders", default="default,kcf", metavar="A,B,…")
     v.add_argument("--sequences", metavar="A,B,…", help="default: those of VOT, else all")
@@ -253,7 +254,7 @@ def _eval_folder(arguments: argparse.Namespace) -> int:
     from eval.folder import evaluate_folder
     from eval.tables import evaluation_table, write_figure
 
-    names = arguments.contenders.split(",") if arguments.contenders else None
+    names = None if arguments.contenders is None else arguments.contenders.split(",")
     document = evaluate_folder(
         arguments.folder, arguments.out, arguments.model, names, arguments.starts, arguments.jobs
     )
@@ -300,11 +301,12 @@ def _eval_toolkit(arguments: argparse.Namespace) -> int:
 def _eval_vot(arguments: argparse.Namespace) -> int:
     from eval.sequences import chosen, read_sequences
     from eval.tables import vot_table
-    from eval.vot import evaluate_vot
+    from eval.vot import evaluate_built_in, evaluate_vot
 
     sequences = chosen(read_sequences(arguments.data), arguments.sequences, "VOT")
+    evaluate = evaluate_built_in if arguments.built_in else evaluate_vot
     names = arguments.contenders.split(",")
-    document = evaluate_vot(sequences, arguments.stack, arguments.workspace, names, arguments.model)
+    document = evaluate(sequences, arguments.stack, arguments.workspace, names, arguments.model)
     print(vot_table(document))
     return DONE
 

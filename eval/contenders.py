@@ -22,6 +22,10 @@ def make_contender(name: str, tracker: Tracker) -> Contender:
     """
     if name in OPENCV:
         return OPENCV[name]()
+    if name == RANDOM:
+        raise SourceError(
+            f"contender: got {name!r}, which only eval folder and eval sweep know: they have its shares"
+        )
     budget = None if name == DEFAULT else name
     try:
         tracker.budget = budget
