@@ -251,8 +251,9 @@ def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _eval_folder(arguments: argparse.Namespace) -> int:
+    from eval.figures import write_figure
     from eval.folder import evaluate_folder
-    from eval.tables import evaluation_table, write_figure
+    from eval.tables import evaluation_table
 
     names = None if arguments.contenders is None else arguments.contenders.split(",")
     document = evaluate_folder(
@@ -328,7 +329,7 @@ def _eval_layout(arguments: argparse.Namespace) -> int:
 
 def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p = verbs.add_parser("bench", parents=[common], help="milliseconds of update, side by side in one run")
-    what = p.add_mutually_exclusive_group(required=True)
+    what = p.add_mutually_exclusive_group()
     what.add_argument("--data", type=Path, metavar="DIR", help="folder with index.json: time whole updates")
     what.add_argument(
         "--costs", type=Path, metavar="FILE", help="time the stages alone, write models/costs.json"
@@ -339,7 +340,11 @@ def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p.add_argument("--model", default="default", metavar="NAME")
     p.add_argument("--peers-from", type=Path, metavar="FILE.py", help="module with make(name, threads)")
     p.add_argument(
-        "--peers", metavar="A,B,…", help="OpenCV's (kcf, csrt, mosse), or names that the module knows"
+        "--peers",
+        nargs="?",
+        const="kcf,csrt,mosse",
+        metavar="A,B,…",
+        help="beside others, with --data: kcf,csrt,mosse, or names that the module knows",
     )
     p.add_argument("--threads", type=numbers, default=[1], metavar="1,2,…", help="with --parts (default 1)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, and a plot beside it")
@@ -347,8 +352,11 @@ def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from eval import bench, forms, latency, tables
+    from eval import bench, figures, forms, latency, tables
+    from tracker.errors import SourceError
 
+    if arguments.data is None and (arguments.peers is not None or arguments.peers_from is not None):
+        raise SourceError("bench: --peers are timed on --data DIR, which is not given")
     if arguments.single is not None:
         print(tables.forms_table(forms.compare_forms(arguments.model, arguments.single, arguments.json)))
     elif arguments.parts:
@@ -359,15 +367,17 @@ def _bench(arguments: argparse.Namespace) -> int:
             print(f"stage {k}  {seconds * 1e3:.3f} ms")
         for k, seconds in enumerate(table["backbone_seconds"], start=1):
             print(f"stage {k} without its exit  {seconds * 1e3:.3f} ms")
+    elif arguments.data is None:
+        raise SourceError("bench: expected one of --data DIR, --costs FILE, --parts, --single FILE")
     else:
-        peers = arguments.peers.split(",") if arguments.peers else []
+        peers = [] if arguments.peers is None else arguments.peers.split(",")
         names = arguments.sequences.split(",")
         document = bench.bench(
             arguments.data, names, arguments.model, arguments.peers_from, peers, arguments.json
         )
         print(tables.bench_table(document))
         if arguments.json is not None:
-            tables.bench_figure(document, arguments.json.with_suffix(".png"))
+            figures.bench_figure(document, arguments.json.with_suffix(".png"))
     return DONE
 
 

@@ -50,7 +50,7 @@ class Row:
     share: of frames per depth; mmac: mean of the updates in 10⁶, None where it
     is not known; ms: mean of update, None when others ran beside it; run:
     when the evaluation began that took the ms; first: frame of the start;
-    boxes: xywh from there on.
+    boxes: xywh from there on; lost: the rows of them in which it said LOST.
     """
 
     accuracy: Accuracy
@@ -60,6 +60,7 @@ class Row:
     run: str
     first: int
     boxes: list[list[float]]
+    lost: list[int]
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,7 @@ def _rows(job: Job) -> list[Row]:
                 run=job.run,
                 first=done.first,
                 boxes=done.boxes.round(3).tolist(),
+                lost=np.flatnonzero(~done.present).tolist(),
             )
         )
     return rows

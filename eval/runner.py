@@ -20,17 +20,18 @@ START_SHIFTS = ((0.0, 0.0), (0.04, -0.04), (-0.04, 0.04))
 
 @dataclass(frozen=True)
 class Answer:
-    """A frame's box, and depth, score and multiply-accumulates where the contender has them."""
+    """A frame's box, and what else the contender tells; `present` is False when it believes to have lost."""
 
     box: Box
     depth: int = 0
     score: float = float("nan")
     macs: int = 0
+    present: bool = True
 
 
 def answer_of(seen: Prediction) -> Answer:
     """What the tracker predicted, as an answer."""
-    return Answer(seen.box, seen.depth, seen.score, seen.macs)
+    return Answer(seen.box, seen.depth, seen.score, seen.macs, seen.present)
 
 
 class Contender(Protocol):
@@ -61,13 +62,14 @@ class Run:
 
     boxes: n×4, row 0 the given box; depths: n integers, 0 where there is
     none; scores: n, NaN where there is none; macs: n multiply-accumulates, 0
-    where they are not known; seconds: n − 1 wall times of update.
+    where they are not known; present: n booleans; seconds: n − 1 wall times of update.
     """
 
     boxes: npt.NDArray[np.float64]
     depths: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float64]
     macs: npt.NDArray[np.int64]
+    present: npt.NDArray[np.bool_]
     seconds: npt.NDArray[np.float64]
     first: int
 
@@ -109,6 +111,7 @@ def run(
         depths=np.array([a.depth for a in answers]),
         scores=np.array([a.score for a in answers], np.float64),
         macs=np.array([a.macs for a in answers]),
+        present=np.array([a.present for a in answers]),
         seconds=np.asarray(seconds, np.float64),
         first=first,
     )
