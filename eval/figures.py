@@ -125,8 +125,9 @@ def label_points(axes: Any, points: dict[str, tuple[float, float]], fontsize: in
             text.remove()
             line = _steps(at[name], np.clip(at[name], box.min, box.max)) if distance > NEAR else []
             outside = box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
-            worst = outside + sum(part.overlaps(other) for part in (box, *line) for other in names)
+            worst = outside + sum(box.overlaps(other) for other in names)
             covered = sum(box.overlaps(other) for other in drawn)
+            covered += sum(part.overlaps(other) for part in line for other in names)
             tried.append((worst, covered, distance, direction, [Bbox(box.padded(2)), *line]))
             if worst == covered == 0:
                 break

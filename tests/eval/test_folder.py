@@ -5,8 +5,9 @@ import pytest
 
 import eval.contenders as contenders_room
 import eval.folder as folder_room
+from eval.figures import write_figure
 from eval.folder import evaluate_folder, read_rows
-from eval.tables import evaluation_table, write_figure
+from eval.tables import evaluation_table
 from tests.eval.conftest import Follower
 from tracker import SourceError
 
