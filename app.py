@@ -294,12 +294,13 @@ def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     r.add_argument("--contender", default="default", metavar="NAME", help="whose failures come first")
     r.add_argument("--beside", default="csrt", metavar="NAME", help="drawn beside it")
     r.set_defaults(run=_eval_report)
-    v = kinds.add_parser("vot", parents=[common], help="VOT by the official toolkit, over TraX")
+    v = kinds.add_parser("vot", parents=[common], help="VOT by the official toolkit over TraX, or built in")
     v.add_argument("data", type=Path, help="folder with index.json, or of sequences")
     v.add_argument(
         "--stack", default="local", help="vot2016, vot2018, vot2022stb, local, or an id of the toolkit"
     )
     v.add_argument("--workspace", type=Path, required=True, metavar="DIR", help="an interrupted run goes on")
+    v.add_argument("--built-in", action="store_true", help="in seconds, without the toolkit")
     v.add_argument("--model", default="default", metavar="NAME")
     v.add_argument("--contenders", default="default,kcf", metavar="A,B,…")
     v.add_argument("--sequences", metavar="A,B,…", help="default: those of VOT, else all")
@@ -312,10 +313,11 @@ def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _eval_folder(arguments: argparse.Namespace) -> int:
+    from eval.figures import write_figure
     from eval.folder import evaluate_folder
-    from eval.tables import evaluation_table, write_figure
+    from eval.tables import evaluation_table
 
-    names = arguments.contenders.split(",") if arguments.contenders else None
+    names = None if arguments.contenders is None else arguments.contenders.split(",")
     document = evaluate_folder(
         arguments.folder, arguments.out, arguments.model, names, arguments.starts, arguments.jobs
     )
@@ -362,11 +364,12 @@ def _eval_toolkit(arguments: argparse.Namespace) -> int:
 def _eval_vot(arguments: argparse.Namespace) -> int:
     from eval.sequences import chosen, read_sequences
     from eval.tables import vot_table
-    from eval.vot import evaluate_vot
+    from eval.vot import evaluate_built_in, evaluate_vot
 
     sequences = chosen(read_sequences(arguments.data), arguments.sequences, "VOT")
+    evaluate = evaluate_built_in if arguments.built_in else evaluate_vot
     names = arguments.contenders.split(",")
-    document = evaluate_vot(sequences, arguments.stack, arguments.workspace, names, arguments.model)
+    document = evaluate(sequences, arguments.stack, arguments.workspace, names, arguments.model)
     print(vot_table(document))
     return DONE
 
@@ -388,7 +391,7 @@ def _eval_layout(arguments: argparse.Namespace) -> int:
 
 def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p = verbs.add_parser("bench", parents=[common], help="milliseconds of update, side by side in one run")
-    what = p.add_mutually_exclusive_group(required=True)
+    what = p.add_mutually_exclusive_group()
     what.add_argument("--data", type=Path, metavar="DIR", help="folder with index.json: time whole updates")
     what.add_argument(
         "--costs", type=Path, metavar="FILE", help="time the stages alone, write models/costs.json"
@@ -399,7 +402,11 @@ def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p.add_argument("--model", default="default", metavar="NAME")
     p.add_argument("--peers-from", type=Path, metavar="FILE.py", help="module with make(name, threads)")
     p.add_argument(
-        "--peers", metavar="A,B,…", help="OpenCV's (kcf, csrt, mosse), or names that the module knows"
+        "--peers",
+        nargs="?",
+        const="kcf,csrt,mosse",
+        metavar="A,B,…",
+        help="beside others, with --data: kcf,csrt,mosse, or names that the module knows",
     )
     p.add_argument("--threads", type=numbers, default=[1], metavar="1,2,…", help="with --parts (default 1)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, and a plot beside it")
@@ -407,8 +414,11 @@ def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from eval import bench, forms, latency, tables
+    from eval import bench, figures, forms, latency, tables
+    from tracker.errors import SourceError
 
+    if arguments.data is None and (arguments.peers is not None or arguments.peers_from is not None):
+        raise SourceError("bench: --peers are timed on --data DIR, which is not given")
     if arguments.single is not None:
         print(tables.forms_table(forms.compare_forms(arguments.model, arguments.single, arguments.json)))
     elif arguments.parts:
@@ -419,15 +429,17 @@ def _bench(arguments: argparse.Namespace) -> int:
             print(f"stage {k}  {seconds * 1e3:.3f} ms")
         for k, seconds in enumerate(table["backbone_seconds"], start=1):
             print(f"stage {k} without its exit  {seconds * 1e3:.3f} ms")
+    elif arguments.data is None:
+        raise SourceError("bench: expected one of --data DIR, --costs FILE, --parts, --single FILE")
     else:
-        peers = arguments.peers.split(",") if arguments.peers else []
+        peers = [] if arguments.peers is None else arguments.peers.split(",")
         names = arguments.sequences.split(",")
         document = bench.bench(
             arguments.data, names, arguments.model, arguments.peers_from, peers, arguments.json
         )
         print(tables.bench_table(document))
         if arguments.json is not None:
-            tables.bench_figure(document, arguments.json.with_suffix(".png"))
+            figures.bench_figure(document, arguments.json.with_suffix(".png"))
     return DONE
 
 

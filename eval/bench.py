@@ -3,17 +3,21 @@
 python app.py bench --data DIR --peers-from run_peers.py --json docs/results/first_light/bench.json
 """
 
-import json
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
+import numpy.typing as npt
 
+from eval.contenders import describe_model
 from eval.host import describe_host
+from eval.kept import file_for, write_json
 from eval.peers import load_peers, make_peer
 from eval.runner import Contender, Ours
-from eval.sequences import read_frames, read_pack
+from eval.sequences import Sequence, read_frames, read_pack
 from eval.speed import stage_seconds, time_in_turns
 from tracker import Tracker
 from tracker.engine import OrtEngine
@@ -26,6 +30,7 @@ FRAMES_PER_SEQUENCE = 120
 
 def write_costs(model: str, path: Path) -> dict[str, Any]:
     """Measure the stages of an artefact and write the table by which training and calibration weigh depth."""
+    file_for(path)
     folder = find(model)
     manifest = load_manifest(folder)
     seconds, without_exit = stage_seconds(OrtEngine(folder, manifest), manifest.geometry)
@@ -36,7 +41,7 @@ def write_costs(model: str, path: Path) -> dict[str, Any]:
         "command": f"python app.py bench --model {model} --costs {path.name}",
         "host": describe_host(),
     }
-    path.write_text(json.dumps(table, indent=1) + "\n")
+    write_json(path, table)
     return table
 
 
@@ -55,28 +60,19 @@ def bench(
 
     Raises SourceError for a sequence, a peer or a peers' module that is not there.
     """
-    by_name = {s.name: s for s in read_pack(folder)}
-    missing = [name for name in sequences if name not in by_name]
-    if missing:
-        raise SourceError(
-            f"bench: {folder} has no sequence {missing[0]!r}; for example {next(iter(by_name))!r}"
-        )
+    if json_file is not None:
+        file_for(json_file)
+    videos = _videos(folder, sequences)
     cv2.setNumThreads(1)
     tracker = Tracker.load(model, threads=1)
     budgets = [None, "full", *(f"depth:{k}" for k in range(1, tracker.depths))]
     contenders: dict[str, Contender] = {budget or "default": Ours(tracker, budget) for budget in budgets}
     module = None if peers_from is None else load_peers(peers_from)
     contenders |= {name: make_peer(name, module) for name in peers or []}
-    videos = []
-    for name in sequences:
-        sequence = by_name[name].head(FRAMES_PER_SEQUENCE)
-        videos.append(
-            (sequence, [f for f, _ in zip(read_frames(sequence.video), sequence.boxes, strict=False)])
-        )
     timings = time_in_turns(contenders, videos)
     full = timings["full"].mean
     document = {
-        "model": f"{tracker.manifest.name}.{tracker.manifest.tag}",
+        **describe_model(tracker),
         "sequences": sequences,
         "frames_per_sequence": FRAMES_PER_SEQUENCE,
         "threads": 1,
@@ -87,6 +83,17 @@ def bench(
         },
     }
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(document, indent=1) + "\n")
+        write_json(json_file, document)
     return document
+
+
+def _videos(folder: Path, names: list[str]) -> list[tuple[Sequence, list[npt.NDArray[np.uint8]]]]:
+    """The sequences of those names, and their decoded frames, both cut to the first FRAMES_PER_SEQUENCE."""
+    by_name = {s.name: s for s in read_pack(folder)}
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise SourceError(
+            f"bench: {folder} has no sequence {missing[0]!r}; for example {next(iter(by_name))!r}"
+        )
+    heads = [by_name[name].head(FRAMES_PER_SEQUENCE) for name in names]
+    return [(head, list(islice(read_frames(head.video), len(head.boxes)))) for head in heads]

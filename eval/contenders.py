@@ -1,5 +1,10 @@
 """Names to contenders: budgets of ours, OpenCV's trackers, the static box."""
 
+from typing import Any
+
+import cv2
+
+from eval.kept import digest
 from eval.peers import OPENCV
 from eval.runner import Contender, Ours
 from tracker import Tracker
@@ -17,6 +22,10 @@ def make_contender(name: str, tracker: Tracker) -> Contender:
     """
     if name in OPENCV:
         return OPENCV[name]()
+    if name == RANDOM:
+        raise SourceError(
+            f"contender: got {name!r}, which only eval folder and eval sweep know: they have its shares"
+        )
     budget = None if name == DEFAULT else name
     try:
         tracker.budget = budget
@@ -30,3 +39,24 @@ def known_contenders(tracker: Tracker) -> list[str]:
     """Ours at every depth and budget, the control, and OpenCV's."""
     depths = [f"depth:{k}" for k in range(1, tracker.depths)]
     return [DEFAULT, "full", *depths, RANDOM, *OPENCV]
+
+
+def model_digest(tracker: Tracker) -> str:
+    """Of everything that decides a box: graphs, decoding, thresholds."""
+    raw = tracker.manifest.raw
+    return digest(
+        {k: raw[k] for k in ("files", "decode", "state", "geometry", "thresholds", "macs", "backbone_macs")}
+    )
+
+
+def origin(contender: Contender) -> str:
+    """What a contender's boxes depend on beside the video: our model's digest, or OpenCV's version."""
+    return model_digest(contender.tracker) if isinstance(contender, Ours) else f"opencv {cv2.__version__}"
+
+
+def describe_model(tracker: Tracker) -> dict[str, Any]:
+    """Name and digest, as every document of results carries them."""
+    return {
+        "model": f"{tracker.manifest.name}.{tracker.manifest.tag}",
+        "model_digest": model_digest(tracker),
+    }

@@ -4,7 +4,6 @@ python app.py export tracker/zoo/depthgate-s.pack/weights.safetensors --out OUT/
 python app.py bench --single OUT/depthgate-s.pack/tracker.onnx --json docs/results/first_light/forms.json
 """
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,9 @@ import numpy.typing as npt
 import onnxruntime
 
 from eval.host import describe_host
+from eval.kept import file_for, write_json
 from tracker.engine import OrtEngine
+from tracker.errors import SourceError
 from tracker.manifest import load_manifest
 from tracker.zoo import find
 
@@ -23,13 +24,17 @@ ROUNDS, WARM_UP = 300, 30
 
 
 def compare_forms(model: str, single: Path, json_file: Path | None = None) -> dict[str, Any]:
-    """Median and quartile milliseconds of a frame's network at every depth in both forms, taking turns."""
+    """Median and quartile milliseconds of a frame's network at every depth in both forms, taking turns.
+
+    Raises:
+        SourceError: `single` is no graph, or not the model's.
+    """
+    if json_file is not None:
+        file_for(json_file)
     folder = find(model)
     manifest = load_manifest(folder)
     engine = OrtEngine(folder, manifest)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(single), options, providers=["CPUExecutionProvider"])
+    session = _open(single)
     rng = np.random.default_rng(0)
     sides = manifest.geometry.stage_sides
     crops = {
@@ -40,6 +45,8 @@ def compare_forms(model: str, single: Path, json_file: Path | None = None) -> di
     kernels = engine.template({s: crops[s] for s in manifest.geometry.template_sides})
     feed: dict[str, npt.NDArray[Any]] = {f"search_{s}": crops[s] for s in sides if s is not None}
     feed |= {f"template_{k}": kernel for k, kernel in enumerate(kernels, start=1)}
+    if {*feed, "tau"} != {i.name for i in session.get_inputs()}:
+        raise SourceError(f"bench: {single} has other inputs than {manifest.name}; expected its tracker.onnx")
 
     def loop(depth: int) -> None:
         carry = None
@@ -63,9 +70,19 @@ def compare_forms(model: str, single: Path, json_file: Path | None = None) -> di
         },
     }
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(document, indent=1) + "\n")
+        write_json(json_file, document)
     return document
+
+
+def _open(single: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(str(single), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own kinds have no common base
+        raise SourceError(
+            f"bench: {single} cannot be read as a graph; expected the tracker.onnx of export --single"
+        ) from error
 
 
 def _in_turns(forms: dict[str, Callable[[], None]]) -> dict[str, dict[str, float]]:

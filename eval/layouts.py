@@ -3,12 +3,14 @@
 python app.py eval layout otb ../shared/data/video/dev --out OTB
 """
 
+from collections.abc import Sequence as Frames
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from eval.kept import digest, folder_for, stamp, video_stamp
 from eval.regions import Region, read_regions, rectangle
 from eval.sequences import Sequence, read_frames
 from eval.vot_protocols import Annotated, spaced_anchors
@@ -59,20 +61,44 @@ def write_got10k(sequences: list[Sequence], out: Path) -> list[str]:
 def write_vot(sequences: list[Sequence], out: Path) -> list[Annotated]:
     """NAME/{sequence, groundtruth.txt, anchor.value, color/00000001.jpg …} and list.txt under `out`."""
     annotated = []
-    for sequence in sequences:
-        folder = out / _short(sequence)
-        truth = vot_truth(sequence)
+    for name, sequence in zip(unique_names(sequences), sequences, strict=True):
+        folder = out / name
         height, width = _write_frames(sequence, folder / "color", "{:08d}.jpg")
-        anchors = spaced_anchors(truth)
-        (folder / "groundtruth.txt").write_text("".join(_row(region) for region in truth))
-        (folder / "anchor.value").write_text("".join(f"{a}\n" for a in anchors))
+        about = _annotated(sequence, name, (width, height))
+        (folder / "groundtruth.txt").write_text("".join(_row(region) for region in about.truth))
+        (folder / "anchor.value").write_text("".join(f"{a}\n" for a in about.anchors))
         (folder / "sequence").write_text(
-            f"name={folder.name}\nfps={FPS}\nformat=default\nchannel.default=color\n"
-            f"channels.color=color/%08d.jpg\nwidth={width}\nheight={height}\nlength={len(truth)}\n"
+            f"name={name}\nfps={FPS}\nformat=default\nchannel.default=color\n"
+            f"channels.color=color/%08d.jpg\nwidth={width}\nheight={height}\nlength={len(about.truth)}\n"
         )
-        annotated.append(Annotated(folder.name, truth, (width, height), anchors))
+        annotated.append(about)
     (out / "list.txt").write_text("".join(f"{a.name}\n" for a in annotated))
     return annotated
+
+
+def annotate(sequence: Sequence, name: str, frames: Frames[npt.NDArray[np.uint8]]) -> Annotated:
+    """The sequence as VOT's protocols take it, with its decoded frames H×W×3.
+
+    Raises:
+        SourceError: another number of frames than of boxes.
+    """
+    if len(frames) != len(sequence.boxes):
+        raise SourceError(f"{sequence.video}: {len(frames)} frames for {len(sequence.boxes)} boxes")
+    return _annotated(sequence, name, (frames[0].shape[1], frames[0].shape[0]))
+
+
+def _annotated(sequence: Sequence, name: str, size: tuple[int, int]) -> Annotated:
+    truth = vot_truth(sequence)
+    return Annotated(name, truth, size, spaced_anchors(truth))
+
+
+def unique_names(sequences: list[Sequence]) -> list[str]:
+    """Names for folders: without the data set's, but where two would be the same."""
+    short = [_short(s) for s in sequences]
+    return [
+        s.name.replace("/", "_") if short.count(name) > 1 else name
+        for s, name in zip(sequences, short, strict=True)
+    ]
 
 
 def vot_truth(sequence: Sequence) -> list[Region]:
@@ -109,21 +135,41 @@ def _write_rows(path: Path, boxes: npt.NDArray[np.float64]) -> None:
 
 
 def _write_frames(sequence: Sequence, folder: Path, name: str, lead: int = 0) -> tuple[int, int]:
-    """JPEGs counted from 1, after `lead` copies of the first; height and width. A finished folder is kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    count = len(sequence.boxes)
-    last = folder / name.format(lead + count)
-    if last.is_file():
-        height, width = cv2.imread(str(last)).shape[:2]
-        return height, width
+    """JPEGs counted from 1, after `lead` copies of the first; height and width.
+
+    A folder that is as it was left, from the same video, is kept; another one is made anew.
+    """
+    folder_for(folder)
+    count = lead + len(sequence.boxes)
+    note = folder.with_name(f".{folder.name}.key")
+    places = [folder / name.format(i) for i in range(1, count + 1)]
+    if not (note.is_file() and note.read_text() == _layout_key(sequence, folder)):
+        note.unlink(missing_ok=True)
+        for old in folder.glob("*.jpg"):
+            old.unlink()
+        _encode(sequence, places, lead)
+        note.write_text(_layout_key(sequence, folder))
+    height, width = cv2.imread(str(places[0])).shape[:2]
+    return height, width
+
+
+def _layout_key(sequence: Sequence, folder: Path) -> str:
+    return digest(video_stamp(sequence.video), stamp(sorted(folder.glob("*.jpg"))))
+
+
+def _encode(sequence: Sequence, places: list[Path], lead: int) -> None:
+    """The frames as JPEGs at `places`, the first one `lead` times more.
+
+    Raises:
+        SourceError: another number of frames than of boxes.
+    """
     written = 0
     for i, frame in enumerate(read_frames(sequence.video)):
-        if i == count:
-            break
         data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
-        for _ in range(lead + 1 if i == 0 else 1):
-            written += 1
-            (folder / name.format(written)).write_bytes(data)
-    if written < lead + count:
-        raise SourceError(f"layout: {sequence.video} has {written - lead} frames for {count} boxes")
-    return frame.shape[0], frame.shape[1]
+        for place in places[written : written + (lead + 1 if i == 0 else 1)]:
+            place.write_bytes(data)
+        written += lead + 1 if i == 0 else 1
+    if written != len(places):
+        raise SourceError(
+            f"layout: {sequence.video} has {written - lead} frames for {len(sequence.boxes)} boxes"
+        )

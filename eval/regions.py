@@ -7,6 +7,7 @@ rule of polygons (borders included) is the toolkit's own (vot-toolkit 0.7.4,
 region/raster.py); another rule gives other numbers.
 """
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,30 +28,44 @@ def rectangle(box: Iterable[float]) -> npt.NDArray[np.float32]:
 
 
 def read_regions(path: Path) -> list[Region]:
-    """Rows of 4 (x, y, w, h) or of 8 and more numbers (x1, y1, x2, y2, …); NaN rows are None.
+    """Rows of 4 (x, y, w, h) or of 6 and more numbers (x1, y1, x2, y2, …); NaN rows are None.
 
     Raises:
         SourceError: missing, or a row that is neither; the row is named.
     """
-    try:
-        lines = path.read_text().split()
-    except OSError as error:
-        raise SourceError(f"groundtruth: {path} cannot be read ({error.strerror})") from error
-    return [_parse(line, f"{path}, row {i}") for i, line in enumerate(lines, start=1)]
+    regions: list[Region] = []
+    for i, row in enumerate(read_rows(path), start=1):
+        if row is not None and len(row) != 4 and (len(row) < 6 or len(row) % 2):
+            raise SourceError(
+                f"groundtruth: {path}, row {i}: got {len(row)} numbers, expected 4, or pairs of a polygon"
+            )
+        values = None if row is None else row.astype(np.float32)
+        regions.append(values if values is None or len(values) == 4 else values.reshape(-1, 2))
+    return regions
 
 
-def _parse(line: str, where: str) -> Region:
+def read_rows(path: Path) -> list[npt.NDArray[np.float64] | None]:
+    """Numbers between commas, tabs or spaces; a row with a NaN or an empty cell is None, an empty row none.
+
+    Raises:
+        SourceError: missing, or a row with something else; the row is named.
+    """
     try:
-        values = np.array([float(v) for v in line.split(",")], np.float32)
+        lines = [line for line in path.read_text().splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise SourceError(f"groundtruth: {path} cannot be read ({error})") from error
+    return [_numbers(line, f"{path}, row {i}") for i, line in enumerate(lines, start=1)]
+
+
+def _numbers(line: str, where: str) -> npt.NDArray[np.float64] | None:
+    cells = line.split(",") if "," in line else line.split()
+    try:
+        values = np.array([float(cell) if cell.strip() else math.nan for cell in cells])
     except ValueError as error:
-        raise SourceError(f"groundtruth: {where}: got {line!r}, expected numbers with commas") from error
-    if np.isnan(values).any():
-        return None
-    if len(values) == 4:
-        return values
-    if len(values) >= 6 and len(values) % 2 == 0:
-        return values.reshape(-1, 2)
-    raise SourceError(f"groundtruth: {where}: got {len(values)} numbers, expected 4, or pairs of a polygon")
+        raise SourceError(
+            f"groundtruth: {where}: got {line!r}, expected numbers between commas, tabs or spaces"
+        ) from error
+    return None if np.isnan(values).any() else values
 
 
 def is_empty(region: Region) -> bool:

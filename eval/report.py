@@ -7,22 +7,27 @@ import base64
 import html
 import io
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from matplotlib import colormaps
+from matplotlib.figure import Figure
 
+from eval.figures import figure_of
 from eval.folder import Row, read_rows
 from eval.metrics import THRESHOLDS, success_curve
 from eval.sequences import Sequence, read_frames, read_sequences
-from eval.tables import evaluation_table, figure_of
+from eval.tables import evaluation_table
 from tracker.boxes import overlap
 from tracker.errors import SourceError
 
 SHOTS, SHOT_WIDTH = 6, 200
-OURS, OTHER, TRUTH = (96, 208, 64), (230, 130, 40), (245, 245, 245)
+DASHES = {True: ("-", "-."), False: ("--", ":")}  # ours, others
+OURS, LOST, OTHER, TRUTH = (96, 208, 64), (40, 170, 250), (230, 130, 40), (245, 245, 245)
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1500px; margin: 2rem auto }
 table { border-collapse: collapse }
@@ -65,8 +70,9 @@ def write_report(out: Path, folder: Path, ours: str = "default", other: str = "c
         "<h2>Success over thresholds</h2>",
         _picture(_success_figure(out, document, sequences)),
         f"<h2>Sequences, the worst of <em>{html.escape(ours)}</em> first</h2>",
-        f"<p class='note'>white: truth; green: {html.escape(ours)}; blue: {html.escape(other)}; "
-        "the bar under a strip is its overlap over time, red where it is below one half</p>",
+        f"<p class='note'>white: truth; green: {html.escape(ours)}, amber where it says LOST; "
+        f"blue: {html.escape(other)}; the bar under a strip is its overlap over time, "
+        "red where it is below one half</p>",
         *strips,
     ]
     path = out / "report.html"
@@ -105,7 +111,7 @@ def _drawn(
     boxes = [
         (sequence.boxes[i], TRUTH),
         (other.boxes[i - other.first], OTHER),
-        (ours.boxes[i - ours.first], OURS),
+        (ours.boxes[i - ours.first], LOST if i - ours.first in ours.lost else OURS),
     ]
     for box, colour in boxes:
         if np.isfinite(box).all():
@@ -127,10 +133,9 @@ def _overlap_bar(sequence: Sequence, row: Row, width: int) -> npt.NDArray[np.uin
 
 def _success_figure(out: Path, document: dict[str, Any], sequences: list[Sequence]) -> bytes:
     """Mean success curve of every contender."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.4), layout="constrained")
+    figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
+    looks = {ours: product(dashes, colormaps["tab20"].colors) for ours, dashes in DASHES.items()}
     for name, summary in sorted(document["contenders"].items(), key=lambda item: -item[1]["auc"]):
         curves = []
         for sequence in sequences:
@@ -138,8 +143,9 @@ def _success_figure(out: Path, document: dict[str, Any], sequences: list[Sequenc
             rows = slice(row.first, row.first + len(row.boxes))
             seen = sequence.visible[rows]
             curves.append(success_curve(overlap(np.array(row.boxes)[seen], sequence.boxes[rows][seen])))
-        style = "-" if "share" in summary else "--"
-        axes.plot(THRESHOLDS, np.mean(curves, 0), style, label=f"{name} {summary['auc']:.3f}")
+        style, colour = next(looks["share" in summary])
+        label = f"{name} {summary['auc']:.3f}"
+        axes.plot(THRESHOLDS, np.mean(curves, 0), style, color=colour, label=label)
     axes.set_xlabel("overlap threshold")
     axes.set_ylabel("share of frames above it")
     axes.legend(fontsize=8)

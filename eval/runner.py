@@ -1,6 +1,5 @@
 """One target through one video in closed loop: init on the first visible box, then update."""
 
-import math
 import time
 from collections.abc import Sequence as Frames
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ import numpy.typing as npt
 
 from eval.metrics import Accuracy, accuracy
 from eval.sequences import Sequence
-from tracker import Tracker
+from tracker import Prediction, Tracker
 from tracker.boxes import Box
+from tracker.errors import SourceError
 
 Image = npt.NDArray[np.uint8]
 START_SHIFTS = ((0.0, 0.0), (0.04, -0.04), (-0.04, 0.04))
@@ -20,11 +20,18 @@ START_SHIFTS = ((0.0, 0.0), (0.04, -0.04), (-0.04, 0.04))
 
 @dataclass(frozen=True)
 class Answer:
-    """A frame's box, and depth and score where the contender has them."""
+    """A frame's box, and what else the contender tells; `present` is False when it believes to have lost."""
 
     box: Box
     depth: int = 0
     score: float = float("nan")
+    macs: int = 0
+    present: bool = True
+
+
+def answer_of(seen: Prediction) -> Answer:
+    """What the tracker predicted, as an answer."""
+    return Answer(seen.box, seen.depth, seen.score, seen.macs, seen.present)
 
 
 class Contender(Protocol):
@@ -46,8 +53,7 @@ class Ours:
         self.tracker.init(frame, box)
 
     def update(self, frame: Image) -> Answer:
-        seen = self.tracker.update(frame)
-        return Answer(seen.box, seen.depth, seen.score)
+        return answer_of(self.tracker.update(frame))
 
 
 @dataclass(frozen=True)
@@ -55,12 +61,15 @@ class Run:
     """Everything of one pass, a row a frame from the first visible one on.
 
     boxes: n×4, row 0 the given box; depths: n integers, 0 where there is
-    none; scores: n, NaN where there is none; seconds: n − 1 wall times of update.
+    none; scores: n, NaN where there is none; macs: n multiply-accumulates, 0
+    where they are not known; present: n booleans; seconds: n − 1 wall times of update.
     """
 
     boxes: npt.NDArray[np.float64]
     depths: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float64]
+    macs: npt.NDArray[np.int64]
+    present: npt.NDArray[np.bool_]
     seconds: npt.NDArray[np.float64]
     first: int
 
@@ -78,30 +87,31 @@ def run(
     """Track `sequence` through its decoded frames; `shift` moves the start box by shares of its size.
 
     Raises:
-        ValueError: no visible box, or fewer frames than boxes.
+        SourceError: no visible box, or another number of frames than of boxes.
     """
     visible = np.flatnonzero(sequence.visible)
     count = len(sequence.boxes)
     if not len(visible):
-        raise ValueError(f"{sequence.name}: the target is visible in no frame")
-    if len(frames) < count:
-        raise ValueError(f"{sequence.name}: {len(frames)} frames for {count} boxes; is the video truncated?")
+        raise SourceError(f"{sequence.name}: the target is visible in no frame")
+    if len(frames) != count:
+        what = "video" if len(frames) < count else "annotation"
+        raise SourceError(f"{sequence.name}: {len(frames)} frames for {count} boxes; is the {what} cut?")
     first = int(visible[0])
     x, y, w, h = (float(v) for v in sequence.boxes[first])
     start = (x + shift[0] * w, y + shift[1] * h, w, h)
     contender.init(frames[first], start)
-    boxes, depths, scores, seconds = [start], [0], [math.nan], []
-    for frame in frames[first + 1 : count]:
+    answers = [Answer(start)]
+    seconds: list[float] = []
+    for frame in frames[first + 1 :]:
         begun = time.perf_counter()
-        answer = contender.update(frame)
+        answers.append(contender.update(frame))
         seconds.append(time.perf_counter() - begun)
-        boxes.append(answer.box)
-        depths.append(answer.depth)
-        scores.append(answer.score)
     return Run(
-        boxes=np.asarray(boxes, np.float64),
-        depths=np.asarray(depths),
-        scores=np.asarray(scores, np.float64),
+        boxes=np.array([a.box for a in answers], np.float64),
+        depths=np.array([a.depth for a in answers]),
+        scores=np.array([a.score for a in answers], np.float64),
+        macs=np.array([a.macs for a in answers]),
+        present=np.array([a.present for a in answers]),
         seconds=np.asarray(seconds, np.float64),
         first=first,
     )

@@ -1,6 +1,5 @@
 """Annotated sequences: a video, and the box of its target in every frame."""
 
-import csv
 import difflib
 import json
 import math
@@ -13,10 +12,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from eval.regions import hull, read_rows
+from tracker.boxes import Box
 from tracker.errors import SourceError
 from tracker.frames import PictureFolder
 
 Boxes = npt.NDArray[np.float64]
+COLUMNS: dict[int, tuple[int, ...]] = {4: (4,), 8: (4, 2)}  # of a row: a box, or four corners
+PICTURES_UNDER = ("img", "color", "frames")
 
 
 @dataclass(frozen=True)
@@ -47,18 +50,23 @@ class Sequence:
 
 
 def read_boxes(path: Path) -> Boxes:
-    """Rows `x,y,w,h` to N×4; empty or `nan` cells become NaN.
+    """Rows `x,y,w,h`, or the four corners `x1,y1,…,x4,y4`, to N×4; empty or `nan` cells become NaN.
+
+    A box around the corners stands for them.
 
     Raises:
-        SourceError: the file is missing, or a row has fewer than four numbers.
+        SourceError: the file is missing, or a row is neither.
     """
-    try:
-        rows = [row for row in csv.reader(path.read_text().splitlines()) if row]
-        boxes = [[float(cell) if cell.strip() else math.nan for cell in row[:4]] for row in rows]
-        if any(len(box) < 4 for box in boxes):
-            raise ValueError("a row with fewer than four numbers")
-    except (OSError, ValueError) as error:
-        raise SourceError(f"cannot read the boxes of {path}: {error}; expected rows x,y,w,h") from error
+    boxes: list[Box] = []
+    for i, row in enumerate(read_rows(path), start=1):
+        if row is None:
+            boxes.append((math.nan, math.nan, math.nan, math.nan))
+        elif len(row) in COLUMNS:
+            boxes.append(hull(row.reshape(COLUMNS[len(row)])))
+        else:
+            raise SourceError(
+                f"groundtruth: {path}, row {i}: got {len(row)} numbers, expected x,y,w,h or x1,y1,…,x4,y4"
+            )
     return np.asarray(boxes, np.float64).reshape(-1, 4)
 
 
@@ -71,30 +79,40 @@ def read_pack(folder: Path) -> list[Sequence]:
     index = Path(folder) / "index.json"
     try:
         entries = json.loads(index.read_text())
+        sequences = [s for entry in entries for s in _targets(Path(folder), entry)]
     except (OSError, ValueError) as error:
         raise SourceError(f"cannot read {index}: {error}; expected a folder with index.json") from error
-    sequences = []
-    for entry in entries:
-        base = f"{entry['dataset']}/{entry['name']}"
-        for i, table in enumerate(entry["csv"]):
-            sequences.append(
-                Sequence(
-                    name=base if len(entry["csv"]) == 1 else f"{base}#{i}",
-                    dataset=entry["dataset"],
-                    video=Path(folder) / entry["path"],
-                    boxes=read_boxes(Path(folder) / table),
-                    same_frames_as=entry.get("same_frames_as"),
-                    source_video=entry["source_video"],
-                    entry={**entry, "table": table},
-                )
-            )
+    except (TypeError, KeyError) as error:
+        raise SourceError(
+            f"{index}: an entry lacks {error} or is of another kind; "
+            "expected a list of entries with dataset, name, path, csv, source_video"
+        ) from error
+    if not sequences:
+        raise SourceError(f"{index} lists no sequence")
     return sequences
+
+
+def _targets(folder: Path, entry: dict[str, Any]) -> list[Sequence]:
+    """A sequence for every annotated target of one video."""
+    base, tables = f"{entry['dataset']}/{entry['name']}", entry["csv"]
+    return [
+        Sequence(
+            name=base if len(tables) == 1 else f"{base}#{i}",
+            dataset=entry["dataset"],
+            video=folder / entry["path"],
+            boxes=read_boxes(folder / table),
+            same_frames_as=entry.get("same_frames_as"),
+            source_video=entry["source_video"],
+            entry={**entry, "table": table},
+        )
+        for i, table in enumerate(tables)
+    ]
 
 
 def read_sequences(folder: Path) -> list[Sequence]:
     """Sequences of a pack (index.json), of GOT-10k's layout (list.txt), or of NAME/ folders.
 
-    A NAME folder holds NAME.mp4 or pictures (also under img/ or color/), and
+    A NAME folder holds NAME.mp4 or pictures (also under img/, color/ or frames/), and
     groundtruth.txt or groundtruth_rect.txt.
 
     Raises:
@@ -123,13 +141,22 @@ def _from_folder(folder: Path) -> Sequence:
     if truth is None:
         raise SourceError(f"eval: {folder} has no groundtruth.txt")
     clip = folder / f"{folder.name}.mp4"
-    places = [clip, folder / "img", folder / "color", folder]
+    places = [clip, *(folder / name for name in PICTURES_UNDER), folder]
     video = next(p for p in places if p.exists())
     boxes = read_boxes(truth)
-    absent = folder / "absence.label"
-    if absent.is_file():
-        boxes[np.loadtxt(absent).astype(bool)] = np.nan
+    if (folder / "absence.label").is_file():
+        boxes[_absent(folder / "absence.label", len(boxes))] = np.nan
     return Sequence(folder.name, folder.parent.name, video, boxes, None, folder.name, {})
+
+
+def _absent(path: Path, count: int) -> npt.NDArray[np.bool_]:
+    """A 0 or 1 a frame of GOT-10k: the target is absent."""
+    words = path.read_text().split()
+    if len(words) != count or not set(words) <= {"0", "1"}:
+        raise SourceError(
+            f"{path}: {len(words)} labels for {count} boxes, expected a 0 or 1 a frame; is one of them cut?"
+        )
+    return np.array([word == "1" for word in words])
 
 
 def chosen(sequences: list[Sequence], names: str | None, dataset: str) -> list[Sequence]:

@@ -3,21 +3,20 @@
 python app.py eval sweep ../shared/data/video/dev --out docs/results/eval
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from eval.contenders import DEFAULT, RANDOM
+from eval.figures import write_scatter
 from eval.folder import evaluate_folder
-from eval.tables import label_points
+from eval.kept import write_json
 from tracker import Tracker
-from tracker.manifest import NEVER, Manifest
+from tracker.manifest import Manifest
 
 POINTS = 5
 BASELINES = ("kcf-no-threshold", "csrt", "mosse")
-COLOURS = {"budget": "#2f6f9f", "depth": "#d08a2f", "random": "#7a4fa0", "other": "#8a8a8a"}
 
 
 def budgets_between(manifest: Manifest, points: int = POINTS) -> list[str]:
@@ -28,7 +27,11 @@ def budgets_between(manifest: Manifest, points: int = POINTS) -> list[str]:
 
 
 def sweep(folder: Path, out: Path, model: str = "default", starts: int = 1) -> dict[str, Any]:
-    """Evaluate all points, one after the other since time is taken; writes OUT/sweep.json and sweep.png."""
+    """Evaluate all points, one after the other since time is taken; writes OUT/sweep.json and sweep.png.
+
+    An interrupted sweep keeps its accuracies, but points of an earlier run have no ms beside those of
+    this one: times compare within one run only. Remove OUT/runs to take all of them again.
+    """
     manifest = Tracker.load(model).manifest
     depths = [f"depth:{k}" for k in range(1, manifest.depths)]
     budgets = budgets_between(manifest)
@@ -41,73 +44,19 @@ def sweep(folder: Path, out: Path, model: str = "default", starts: int = 1) -> d
         points[name] = {
             "kind": kind,
             "auc": row["auc"],
-            "ms": row["ms_in_this_run"],
-            "mmac": round(_mmac(name, row["share"], manifest), 1) if "share" in row else None,
+            "ms": row.get("ms"),
+            "mmac": row.get("mmac"),
             "mean_depth": row.get("mean_depth"),
         }
     swept = {
         "folder": document["folder"],
         "model": document["model"],
+        "model_digest": document["model_digest"],
         "starts": starts,
         "threads": 1,
         "host": document["host"],
         "points": points,
     }
-    (out / "sweep.json").write_text(json.dumps(swept, indent=1) + "\n")
+    write_json(out / "sweep.json", swept)
     write_scatter(swept, out / "sweep.png")
     return swept
-
-
-def _mmac(name: str, share: list[float], manifest: Manifest) -> float:
-    """Mean of a frame; a budget in MACs is taken at its word, which tests hold it to."""
-    if name.endswith("GMAC"):
-        return float(name.removesuffix("GMAC")) * 1e3
-
-    def tau(depth: int) -> tuple[float, ...]:
-        """Thresholds under which the frames that stopped at `depth` ran."""
-        if name == DEFAULT:
-            return manifest.default_tau
-        return tuple(0.0 if k >= depth else NEVER for k in range(1, manifest.depths))
-
-    return sum(s * manifest.macs(tau(k), k) for k, s in enumerate(share, start=1)) / 1e6
-
-
-def write_scatter(document: dict[str, Any], path: Path) -> None:
-    """AUC against ms of update (logarithmic), and against MMAC for ours."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for axes, key, label in (
-        (left, "ms", "ms per update, one thread"),
-        (right, "mmac", "mean MMAC per frame"),
-    ):
-        rows = {n: p for n, p in document["points"].items() if p[key] is not None}
-        for kind, colour in COLOURS.items():
-            of_kind = sorted((p[key], p["auc"]) for p in rows.values() if p["kind"] == kind)
-            if of_kind:
-                x, y = zip(*of_kind, strict=True)
-                axes.plot(
-                    x, y, "o-" if kind in ("budget", "depth") else "o", color=colour, label=_LABELS[kind]
-                )
-        axes.set_xlabel(label)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.3)
-    left.set_xscale("log")
-    left.set_ylabel(f"success AUC, {document['folder']} set")
-    left.legend(loc="lower right", fontsize=8)
-    right.margins(x=0.12, y=0.2)
-    for axes, key in ((left, "ms"), (right, "mmac")):
-        named = {n: p for n, p in document["points"].items() if p[key] is not None}
-        if axes is left:
-            named = {n: p for n, p in named.items() if p["kind"] != "budget" or n == DEFAULT}
-        label_points(axes, {n: (p[key], p["auc"]) for n, p in named.items()})
-    figure.savefig(path, dpi=110)
-
-
-_LABELS = {
-    "budget": "gates, by budget",
-    "depth": "fixed depth",
-    "random": "random depth",
-    "other": "OpenCV",
-}

@@ -1,4 +1,4 @@
-"""Markdown tables and figures from the JSON that an evaluation wrote.
+"""Markdown tables from the JSON that an evaluation wrote.
 
 python -m eval.tables README.md    fills the sections <!-- table: FILE.json --> … <!-- end -->
 """
@@ -44,73 +44,24 @@ def bench_table(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def bench_figure(document: dict[str, Any], path: Path) -> None:
-    """AUC against mean milliseconds, both on the timed frames."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.4), layout="constrained")
-    axes = figure.subplots()
-    ours = {"default", "full"}
-    for name, row in document["ms"].items():
-        mine = name in ours or name.startswith("depth:")
-        axes.plot(row["mean"], row["auc"], "o", color="#2f6f9f" if mine else "#8a8a8a")
-    axes.set_xscale("log")
-    axes.set_xlabel("mean ms per update, one thread")
-    axes.set_ylabel("success AUC on the timed frames")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.3)
-    label_points(axes, {name: (row["mean"], row["auc"]) for name, row in document["ms"].items()})
-    figure.savefig(path, dpi=110)
-
-
-def label_points(axes: Any, points: dict[str, tuple[float, float]], fontsize: int = 8) -> None:
-    """Write each name beside its point, where it covers no other name and no point.
-
-    Call it last: limits and scales must stand.
-    """
-    from matplotlib.transforms import Bbox
-
-    figure = axes.figure
-    figure.draw_without_rendering()
-    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in axes.transData.transform(list(points.values()))]
-    for name, point in sorted(points.items(), key=lambda item: -item[1][1]):
-        for dx, dy, side in PLACES:
-            text = axes.annotate(
-                name, point, (dx, dy), textcoords="offset points", fontsize=fontsize, ha=side, va="center"
-            )
-            box = text.get_window_extent()
-            if not any(box.overlaps(other) for other in taken):
-                break
-            text.remove()
-        else:
-            text = axes.annotate(name, point, (6, 6), textcoords="offset points", fontsize=fontsize)
-            box = text.get_window_extent()
-        taken.append(box)
-
-
-# Offsets in points from a point to its name, tried in order: right, left, then above and below, ever farther.
-PLACES = [(7, 0, "left"), (-7, 0, "right")] + [
-    (0, sign * step, "center") for step in (10, 19, 28, 37) for sign in (1, -1)
-]
-
-
 def latency_table(document: dict[str, Any]) -> str:
-    """One row a part of a frame; p50 / p95 / p99 in ms."""
+    """One row a part of a frame; p50 / p95 / p99 in ms, and MACs."""
     lines = []
     for run in document["runs"]:
         lines += [
             f"**{run['provider']}, {run['threads']} thread(s)**",
             "",
-            "| part | p50 ms | p95 | p99 |",
-            "|---|---|---|---|",
+            "| part | p50 ms | p95 | p99 | MMAC |",
+            "|---|---|---|---|---|",
         ]
         for name, row in run["parts"].items():
-            lines.append(f"| {name} | {row['p50']:.3f} | {row['p95']:.3f} | {row['p99']:.3f} |")
+            macs = f"{row['mmac']:.1f}" if "mmac" in row else "–"
+            lines.append(f"| {name} | {row['p50']:.3f} | {row['p95']:.3f} | {row['p99']:.3f} | {macs} |")
         reached = ", ".join(f"{100 * share:.0f} %" for share in run["of_limit"])
         lines += [
             "",
-            f"Rest of an update {run['rest']:.3f} ms. The stages reach {reached} of this machine's "
-            f"matrix product ({document['limit_gmacs']:.0f} GMAC/s on one thread, same run).",
+            f"Rest of a full update {run['rest']:.3f} ms. The stages reach {reached} of this machine's "
+            f"matrix product ({run['limit_gmacs']:.0f} GMAC/s).",
         ]
         if "millijoules_per_update" in run:
             lines.append(f"{run['millijoules_per_update']:.1f} mJ an update (package).")
@@ -155,34 +106,14 @@ def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def write_figure(document: dict[str, Any], path: Path) -> None:
-    """The bars of figure_of as a PNG."""
-    figure_of(document).savefig(path, dpi=110)
-
-
-def figure_of(document: dict[str, Any]) -> Any:
-    """Success AUC of every contender as bars, a matplotlib figure; ours in another colour than the rest."""
-    from matplotlib.figure import Figure
-
-    rows = sorted(document["contenders"].items(), key=lambda item: item[1]["auc"])
-    figure = Figure(figsize=(8, 0.42 * len(rows) + 1.2), layout="constrained")
-    axes = figure.subplots()
-    colours = ["#2f6f9f" if "share" in row else "#b9b9b9" for _, row in rows]
-    bars = axes.barh([name for name, _ in rows], [row["auc"] for _, row in rows], color=colours)
-    axes.bar_label(bars, fmt="%.3f", padding=3)
-    axes.set_xlabel(f"success AUC, {document['folder']} set, {document['starts']} start(s)")
-    axes.set_xlim(0, 1)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
-
-
 def sweep_table(document: dict[str, Any]) -> str:
-    """One row a point, cheapest first."""
+    """One row a point, cheapest first; those without a time (kept from an earlier run) last."""
     lines = ["| budget | AUC | ms | MMAC | mean depth |", "|---|---|---|---|---|"]
-    for name, p in sorted(document["points"].items(), key=lambda item: item[1]["ms"]):
+    points = document["points"].items()
+    for name, p in sorted(points, key=lambda item: (item[1]["ms"] is None, item[1]["ms"])):
+        ms, depth = (f"{p[k]:.2f}" if p[k] is not None else "–" for k in ("ms", "mean_depth"))
         macs = "–" if p["mmac"] is None else f"{p['mmac']:.0f}"
-        depth = "–" if p["mean_depth"] is None else f"{p['mean_depth']:.2f}"
-        lines.append(f"| {name} | {_figure(p['auc'])} | {p['ms']:.2f} | {macs} | {depth} |")
+        lines.append(f"| {name} | {_figure(p['auc'])} | {ms} | {macs} | {depth} |")
     return "\n".join(lines)
 
 

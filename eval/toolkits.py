@@ -8,40 +8,32 @@ that never touch the network, a check of every result file before it is
 counted, and the normalised precision that the package lacks.
 """
 
-import contextlib
-import io
-import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
+from eval.contenders import describe_model, origin
 from eval.host import describe_host
-from eval.runner import Contender
+from eval.kept import digest, folder_for, forget_unless, stamp, write_json
+from eval.package_data import OTB_VERSIONS, open_dataset, quiet
+from eval.runner import Contender, Ours
 from tracker.boxes import Box
 from tracker.errors import SourceError
 
-matplotlib.use("Agg")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from got10k.datasets import DTB70, OTB, UAV123, LaSOT, NfS
-    from got10k.experiments import (
-        ExperimentDTB70,
-        ExperimentGOT10k,
-        ExperimentNfS,
-        ExperimentOTB,
-        ExperimentUAV123,
-    )
+    from got10k.experiments import ExperimentGOT10k, ExperimentOTB, ExperimentUAV123
     from got10k.trackers import Tracker as PackageTracker
 
 Floats = npt.NDArray[np.float64]
+Contenders = dict[str, Contender]
 NORMALISED = np.linspace(0, 0.5, 51)
-OTB_VERSIONS = {"otb50": "tb50", "otb100": "tb100", "otb2013": "otb2013"}
+OPE = {"uav123": "UAV123", "nfs": "NfS", "dtb70": "DTB70", "lasot": "LaSOT"}
 
 
 class InPackageForm(PackageTracker):  # type: ignore[misc]
@@ -64,97 +56,56 @@ def _bgr(image: Any) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(image, np.uint8)[..., ::-1])
 
 
-def evaluate_otb(root: Path, out: Path, contenders: dict[str, Contender], version: str) -> dict[str, Any]:
+def evaluate_otb(root: Path, out: Path, contenders: Contenders, version: str) -> dict[str, Any]:
     """One-pass evaluation: success, precision at 20 px, normalised precision; sequences weigh the same.
 
     Raises:
         SourceError: no sequence there, or a sequence whose pictures and annotation do not fit.
     """
-    experiment = _experiment(ExperimentOTB, OTB, root, out, f"OTB-{version}", version=OTB_VERSIONS[version])
-    return _run_ope(experiment, out, contenders, f"OTB ({version})", origin=1.0)
+    dataset = open_dataset("OTB", root, version=OTB_VERSIONS[version], download=False)
+    experiment = _experiment(ExperimentOTB, dataset, out, f"OTB-{version}")
+    return _run_ope(experiment, out, contenders, f"OTB ({version})", origin_px=1.0)
 
 
-OPE = {"uav123": (ExperimentUAV123, UAV123), "nfs": (ExperimentNfS, NfS), "dtb70": (ExperimentDTB70, DTB70)}
+def evaluate_ope(kind: str, root: Path, out: Path, contenders: Contenders) -> dict[str, Any]:
+    """uav123, nfs (240 fps), dtb70 or lasot by the measures of OTB; frames with a NaN box are left out."""
+    experiment = _experiment(ExperimentUAV123, open_dataset(OPE[kind], root), out, OPE[kind])
+    return _run_ope(experiment, out, contenders, OPE[kind], origin_px=0.0)
 
 
-def evaluate_ope(kind: str, root: Path, out: Path, contenders: dict[str, Contender]) -> dict[str, Any]:
-    """UAV123, NfS, DTB70 or LaSOT by the measures of OTB."""
-    if kind == "lasot":
-        experiment = _experiment(ExperimentOTB, LaSOT, root, out, "LaSOT", subset="test")
-    else:
-        made, dataset = OPE[kind]
-        experiment = _experiment(made, dataset, root, out, kind.upper())
-    return _run_ope(experiment, out, contenders, kind, origin=0.0)
-
-
-def evaluate_got10k(
-    root: Path, out: Path, contenders: dict[str, Contender], subset: str = "val"
-) -> dict[str, Any]:
+def evaluate_got10k(root: Path, out: Path, contenders: Contenders, subset: str = "val") -> dict[str, Any]:
     """AO and SR of the val split, pooled over frames; for `test` a zip for the server and no numbers."""
-    with _quiet():
-        experiment = ExperimentGOT10k(
-            str(root), subset, result_dir=str(out / "results"), report_dir=str(out / "reports")
-        )
-    _check_dataset(experiment.dataset)
+    experiment = _experiment(ExperimentGOT10k, open_dataset("GOT10k", root, subset=subset), out, "GOT-10k")
+    experiment.subset, experiment.repetitions = subset, 1
+    results = Path(experiment.result_dir)
     for name, contender in contenders.items():
-        _run(experiment, InPackageForm(name, contender))
-        for s, sequence in enumerate(experiment.dataset.seq_names):
-            path = Path(experiment.result_dir) / name / sequence / f"{sequence}_001.txt"
-            _check_result(path, len(experiment.dataset[s][0]))
-    with _quiet():
+        _run(experiment, name, contender, lambda s, name=name: results / name / s / f"{s}_001.txt")
+    with quiet():
         performance = experiment.report(list(contenders))
-    if subset == "test":
-        zips = [str(Path(experiment.result_dir) / f"{name}.zip") for name in contenders]
-        return _written(
-            out, "GOT-10k test", {name: {"zip": z} for name, z in zip(contenders, zips, strict=True)}
-        )
-    rows = {
-        name: {"ao": row["overall"]["ao"], "sr50": row["overall"]["sr"]} for name, row in performance.items()
-    }
-    return _written(out, "GOT-10k val", rows)
+    rows: dict[str, Any] = {name: {"zip": str(results / f"{name}.zip")} for name in contenders}
+    if subset != "test":
+        overall = {name: row["overall"] for name, row in performance.items()}
+        rows = {name: {"ao": row["ao"], "sr50": row["sr"]} for name, row in overall.items()}
+    return _written(out, f"GOT-10k {subset}", contenders, rows)
 
 
-def _experiment(made: Any, dataset: Any, root: Path, out: Path, name: str, **options: Any) -> Any:
+def _experiment(made: Any, dataset: Any, out: Path, name: str) -> Any:
     """The package's experiment without its constructor, which would download what is missing."""
-    if not root.is_dir():
-        raise SourceError(f"eval: {root} is no folder")
+    folder_for(out)
     experiment = made.__new__(made)
-    offline = {} if dataset is LaSOT else {"download": False}
-    try:
-        with _quiet():
-            experiment.dataset = dataset(str(root), **options, **offline)
-    except Exception as error:  # the package raises plain Exceptions
-        raise SourceError(f"eval: {root} cannot be read as {name}: {error}") from error
+    experiment.dataset = dataset
     experiment.result_dir, experiment.report_dir = str(out / "results" / name), str(out / "reports" / name)
-    experiment.nbins_iou, experiment.nbins_ce = 21, 51
-    _check_dataset(experiment.dataset)
+    experiment.nbins_iou, experiment.nbins_ce = (101, None) if made is ExperimentGOT10k else (21, 51)
     return experiment
 
 
-def _check_dataset(dataset: Any) -> None:
-    """Every sequence can be read; the one that cannot is named."""
-    if len(dataset) == 0:
-        raise SourceError(f"eval: {dataset.root_dir} holds none of the sequences of {type(dataset).__name__}")
-    for i, name in enumerate(dataset.seq_names):
-        try:
-            with _quiet():
-                dataset[i]
-        except (AssertionError, ValueError, OSError) as error:
-            raise SourceError(
-                f"eval: {name}: pictures and annotation do not fit ({error or 'another number of each'}); "
-                "is a frame missing, or the annotation cut?"
-            ) from error
-
-
 def _run_ope(
-    experiment: Any, out: Path, contenders: dict[str, Contender], title: str, origin: float
+    experiment: Any, out: Path, contenders: Contenders, title: str, origin_px: float
 ) -> dict[str, Any]:
     results = Path(experiment.result_dir)
     for name, contender in contenders.items():
-        _run(experiment, InPackageForm(name, contender, origin))
-        for s, sequence in enumerate(experiment.dataset.seq_names):
-            _check_result(results / name / f"{sequence}.txt", len(experiment.dataset[s][1]))
-    with _quiet():
+        _run(experiment, name, contender, lambda s, name=name: results / name / f"{s}.txt", origin_px)
+    with quiet():
         performance = experiment.report(list(contenders))
     rows = {}
     for name, row in performance.items():
@@ -165,18 +116,36 @@ def _run_ope(
             "normalised_precision": _normalised(experiment, results / name),
             "by_sequence": {s: v["success_score"] for s, v in row["seq_wise"].items()},
         }
-    return _written(out, title, rows)
+    return _written(out, title, contenders, rows)
 
 
-def _run(experiment: Any, tracker: InPackageForm) -> None:
-    """Sequence by sequence, so that a bar can move; finished result files are kept by the package."""
-    dataset = experiment.dataset
-    whole = list(dataset.seq_names)
-    for i in track(range(len(whole)), tracker.name, transient=True):
-        experiment.dataset = _One(dataset, i)
-        with _quiet():
-            experiment.run(tracker)
-    experiment.dataset = dataset
+def _run(
+    experiment: Any,
+    name: str,
+    contender: Contender,
+    result: Callable[[str], Path],
+    origin_px: float = 0.0,
+) -> None:
+    """Sequence by sequence, so that a bar can move; the package skips those that have a result file.
+
+    A file that another model made, or other pictures or boxes, is removed
+    first; `result` says which file is a sequence's.
+    """
+    dataset, tracker = experiment.dataset, InPackageForm(name, contender, origin_px)
+    keys = Path(f"{experiment.result_dir}.keys") / name
+    try:
+        for i in track(range(len(dataset)), name, transient=True):
+            sequence, (images, boxes) = dataset.seq_names[i], dataset[i][:2]
+            key = digest(origin(contender), stamp(map(Path, images)), boxes)
+            forget_unless(key, keys / sequence, [result(sequence)])
+            experiment.dataset = _One(dataset, i)
+            with quiet():
+                experiment.run(tracker)
+            _check_result(result(sequence), len(images))
+    except OSError as error:
+        raise SourceError(f"eval: {sequence}: {error}; is a picture damaged?") from error
+    finally:
+        experiment.dataset = dataset
 
 
 class _One:
@@ -238,17 +207,10 @@ def _normalised(experiment: Any, results: Path) -> float:
     return float(np.mean(values))
 
 
-def _written(out: Path, title: str, rows: dict[str, Any]) -> dict[str, Any]:
-    document = {"benchmark": title, "host": describe_host(), "rows": rows}
-    out.mkdir(parents=True, exist_ok=True)
+def _written(out: Path, title: str, contenders: Contenders, rows: dict[str, Any]) -> dict[str, Any]:
+    ours = next((c.tracker for c in contenders.values() if isinstance(c, Ours)), None)
+    model = {} if ours is None else describe_model(ours)
+    document = {"benchmark": title, **model, "host": describe_host(), "rows": rows}
     name = title.lower().replace(" ", "_").replace("(", "").replace(")", "")
-    (out / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+    write_json(out / f"{name}.json", document)
     return document
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The package prints a line a sequence; our bar tells the same."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -13,11 +13,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import trax
 
 from eval.contenders import make_contender
 from eval.runner import Contender
 from tracker import Tracker
+from tracker.errors import SourceError
 
 
 def serve(contender: Contender) -> None:
@@ -28,13 +30,20 @@ def serve(contender: Contender) -> None:
             request = server.wait()
             if request.type == "quit":
                 return
-            frame = np.asarray(cv2.imread(request.image["color"].path()), np.uint8)
+            frame = _read(request.image["color"].path())
             if request.type == "initialize":
                 region = request.objects[0][0]
                 contender.init(frame, tuple(region.bounds()))
                 server.status([(region, {})])
             else:
                 server.status([_answer(contender, frame)])
+
+
+def _read(path: str) -> npt.NDArray[np.uint8]:
+    picture = cv2.imread(path)
+    if picture is None:
+        raise SourceError(f"trax: {path} cannot be decoded; remove it, and the command makes it anew")
+    return np.asarray(picture, np.uint8)
 
 
 def _answer(contender: Contender, frame: Any) -> tuple[Any, dict[str, float]]:

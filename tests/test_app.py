@@ -382,6 +382,12 @@ def test_every_verb_has_help(verb, capsys):
         pytest.param(["calibrate", "none", "--data", "none"], "none", id="no artefact"),
         pytest.param(["eval", "folder", "none", "--out", "none"], "none", id="no data"),
         pytest.param(["bench", "--data", "none"], "none", id="no data to time"),
+        pytest.param(["bench", "--peers"], "timed on --data DIR", id="peers without data"),
+        pytest.param(["bench", "--parts", "--peers", "kcf"], "timed on --data DIR", id="peers and parts"),
+        pytest.param(["bench"], "expected one of --data", id="nothing to time"),
+        pytest.param(["bench", "--single", "none.onnx"], "cannot be read as a graph", id="no graph"),
+        pytest.param(["eval", "got10k", "none", "--out", "x"], "none is no folder", id="no GOT-10k"),
+        pytest.param(["eval", "got10k", ".", "--out", "x"], "cannot be read as GOT10k", id="empty GOT-10k"),
         pytest.param(["export", "none.safetensors", "--out", "x.y"], "none.safetensors", id="no weights"),
         pytest.param(["fly"], "invalid choice", id="unknown verb"),
         pytest.param([], "VERB", id="no verb"),
@@ -392,3 +398,30 @@ def test_other_verbs_name_what_is_wrong(arguments, reason, capsys, tmp_path, mon
     assert run(*arguments) == 2
     said = capsys.readouterr().err
     assert said.count("depthgate: error:") == 1 and reason in said
+
+
+def test_peers_without_names_are_opencvs(monkeypatch):
+    import eval.bench
+
+    asked = []
+    monkeypatch.setattr(eval.bench, "bench", lambda *given: asked.append(given) or {"ms": {}})
+    assert run("bench", "--data", "DIR", "--peers") == run("bench", "--data", "DIR") == 0
+    assert [given[4] for given in asked] == [["kcf", "csrt", "mosse"], []]
+
+
+def test_no_contender_is_not_every_contender(folder, tmp_path, capsys):
+    place = tmp_path / "set" / "square"
+    shutil.copytree(folder, place)
+    (place / "groundtruth.txt").write_text("50,40,30,30\n" * 8)
+    assert run("eval", "folder", tmp_path / "set", "--out", tmp_path / "out", "--contenders", "") == 2
+    assert "contender: got ''" in capsys.readouterr().err
+
+
+def test_vot_without_the_toolkit(folder, tmp_path, capsys):
+    place = tmp_path / "set" / "square"
+    shutil.copytree(folder, place)
+    (place / "groundtruth.txt").write_text("".join(f"{50 + i},40,30,30\n" for i in range(8)))
+    flags = ["--built-in", "--workspace", tmp_path / "ws", "--contenders", "static,depth:1"]
+    assert run("eval", "vot", tmp_path / "set", *flags) == 0
+    assert capsys.readouterr().out.count("| depth:1 |") == 2
+    assert (tmp_path / "ws" / "vot_built_in.json").is_file()

@@ -32,6 +32,7 @@ class Prediction:
         depth: stages that ran, 1 … D.
         seconds: wall time of the whole update.
         state: TRACKED, UNSURE or LOST.
+        macs: multiply-accumulates of the stages that ran.
     """
 
     box: Box
@@ -40,6 +41,7 @@ class Prediction:
     depth: int
     seconds: float
     state: str
+    macs: int = 0
 
 
 class Tracker:
@@ -121,7 +123,8 @@ class Tracker:
         start = time.perf_counter()
         state = self._checked_state(frame)
         window = state.search_window(self.manifest.geometry)
-        output, depth = self._run(frame, window)
+        taus = self._policy.taus()
+        output, depth = self._run(frame, window, taus)
         seen = self._decode(output, window, state.w, state.h)
         state = state.follow(seen, self.manifest.decode, self.manifest.state)
         self._state = state
@@ -133,15 +136,16 @@ class Tracker:
             depth=depth,
             seconds=time.perf_counter() - start,
             state=state.verdict,
+            macs=self.manifest.macs(taus, depth),
         )
 
-    def _run(self, frame: Image, window: Window) -> tuple[StageOutput, int]:
+    def _run(self, frame: Image, window: Window, thresholds: tuple[float, ...]) -> tuple[StageOutput, int]:
         """Stages until a gate says stop; a crop is cut when a stage first asks for its side.
 
         An exit that the thresholds rule out is not evaluated.
         """
         carry: npt.NDArray[np.float32] | None = None
-        taus = (*self._policy.taus(), 0.0)
+        taus = (*thresholds, 0.0)
         crops = CropPyramid(frame, window, self._fill)
         sides = self.manifest.geometry.stage_sides
         for k, (side, tau, template) in enumerate(zip(sides, taus, self._templates, strict=True), start=1):

@@ -13,12 +13,20 @@ def depths(control: RandomDepth, frames: int) -> list[int]:
     return [control.update(FRAME).depth for _ in range(frames)]
 
 
-def test_depths_are_drawn_with_the_given_shares_whatever_the_gates_say(manifest):
+def test_shares_are_a_quota_whatever_the_gates_say(manifest):
+    """Also of a short clip: nothing is left to chance but the order."""
     tracker = Tracker(FakeEngine(lambda k: answer(gate=0.99)), manifest)
-    drawn = depths(RandomDepth(tracker, [0.4, 0.3, 0.2, 0.1]), 3000)
-    assert np.bincount(drawn, minlength=5)[1:] / 3000 == pytest.approx([0.4, 0.3, 0.2, 0.1], abs=0.03)
+    for seed in range(5):
+        drawn = depths(RandomDepth(tracker, [0.4, 0.3, 0.0, 0.3], updates=90, seed=seed), 90)
+        assert np.bincount(drawn, minlength=5)[1:] == pytest.approx([36, 27, 0, 27], abs=1)
 
 
-def test_the_draw_is_the_same_for_every_init(manifest):
-    control = RandomDepth(Tracker(FakeEngine(lambda k: answer()), manifest), [1, 1, 1, 1])
-    assert depths(control, 50) == depths(control, 50)
+def test_every_sequence_has_its_own_order_and_a_repetition_the_same(manifest):
+    tracker = Tracker(FakeEngine(lambda k: answer()), manifest)
+    one, same, other = (depths(RandomDepth(tracker, [1, 1, 1, 1], 50, seed), 50) for seed in (3, 3, 4))
+    assert one == same != other
+
+
+def test_more_updates_than_planned_begin_the_quota_again(manifest):
+    control = RandomDepth(Tracker(FakeEngine(lambda k: answer()), manifest), [1, 1, 1, 1], 4, 0)
+    assert sorted(depths(control, 8)) == [1, 1, 2, 2, 3, 3, 4, 4]

@@ -1,11 +1,13 @@
 import json
+import os
 
 import pytest
 
 import eval.contenders as contenders_room
 import eval.folder as folder_room
+from eval.figures import write_figure
 from eval.folder import evaluate_folder, read_rows
-from eval.tables import evaluation_table, write_figure
+from eval.tables import evaluation_table
 from tests.eval.conftest import Follower
 from tracker import SourceError
 
@@ -14,8 +16,7 @@ from tracker import SourceError
 def followers(monkeypatch) -> dict[str, Follower]:
     """Two peers of known error in place of OpenCV's."""
     made = {"near": Follower(3), "far": Follower(10)}
-    for room in (folder_room, contenders_room):
-        monkeypatch.setattr(room, "OPENCV", {name: lambda f=f: f for name, f in made.items()})
+    monkeypatch.setattr(contenders_room, "OPENCV", {name: lambda f=f: f for name, f in made.items()})
     return made
 
 
@@ -59,7 +60,7 @@ def test_two_at_a_time_give_the_boxes_of_one_at_a_time_and_no_times(pack, tmp_pa
     serial = evaluate_folder(pack, tmp_path / "a", contenders=["depth:2", "kcf"])
     both = evaluate_folder(pack, tmp_path / "b", contenders=["depth:2", "kcf"], jobs=2)
     for name in ("depth:2", "kcf"):
-        assert serial["contenders"][name].pop("ms_in_this_run") > 0
+        assert serial["contenders"][name].pop("ms") > 0
         assert serial["contenders"][name] == both["contenders"][name]
         for sequence in ("Painted/one", "Painted/two"):
             one, two = (read_rows(tmp_path / f, name, sequence)[0] for f in "ab")
@@ -90,9 +91,53 @@ def test_ours_at_a_depth_and_the_control_of_its_shares(pack, tmp_path):
     assert (tmp_path / "out" / "figure.png").stat().st_size > 5000
 
 
+def test_times_are_of_one_run_and_kept_ones_of_another_are_left_out(pack, tmp_path, followers):
+    document = evaluate_folder(pack, tmp_path / "out", contenders=["near"])
+    first = document["contenders"]["near"]["ms"]
+    again = evaluate_folder(pack, tmp_path / "out", contenders=["near"], jobs=2)
+    assert again["contenders"]["near"]["ms"] == first, "the same run timed all that is there"
+    both = evaluate_folder(pack, tmp_path / "out", contenders=["near", "far"])["contenders"]
+    assert "ms" not in both["near"] and both["far"]["ms"] > 0
+
+
+def test_a_repaired_annotation_and_a_new_video_are_run_anew(pack, tmp_path, followers):
+    def far() -> float:
+        return evaluate_folder(pack, tmp_path / "out", contenders=["far"])["contenders"]["far"]["ao"]
+
+    right = far()
+    table = pack / "one.csv"
+    rows = table.read_text()
+    table.write_text(rows.replace("50,40,30,24", "90,90,30,24"))
+    assert far() < right
+    table.write_text(rows)
+    assert far() == pytest.approx(right)
+    assert followers["far"].started == 4, "of two sequences one was touched, twice"
+    os.utime(pack / "one.mp4", (1, 1))
+    far()
+    assert followers["far"].started == 5
+
+
+def test_the_control_takes_the_defaults_mean_depth(pack, tmp_path):
+    rows = evaluate_folder(pack, tmp_path / "out", contenders=["default", "random depth"])["contenders"]
+    assert rows["random depth"]["mean_depth"] == pytest.approx(rows["default"]["mean_depth"], abs=3 / 10)
+
+
+def test_a_model_is_named_with_its_digest(pack, tmp_path):
+    document = evaluate_folder(pack, tmp_path / "out", contenders=["static"])
+    assert document["model"] == "depthgate-s.pack" and len(document["model_digest"]) == 16
+
+
+def test_an_out_that_is_a_file_is_named_before_anything_runs(pack, tmp_path, followers):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(SourceError, match="cannot be a folder"):
+        evaluate_folder(pack, tmp_path / "out", contenders=["near"])
+    assert followers["near"].started == 0
+
+
 @pytest.mark.parametrize(
     "contenders, reason",
     [
+        pytest.param([""], "got ''", id="an empty name is not everybody"),
         pytest.param(["depth:9"], "depths 1 to 4", id="no such depth"),
         pytest.param(["goturn"], "known: default", id="no such tracker"),
         pytest.param(["random depth"], "needs 'default' beside it", id="a control without its model"),

@@ -1,18 +1,24 @@
 """OTB and GOT-10k through the got10k package, on a painted pack laid out as those data sets."""
 
 import json
+import os
 import warnings
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+import eval.toolkits as toolkits
+from eval.contenders import make_contender, origin
 from eval.layouts import write_got10k, write_otb, write_vot
 from eval.metrics import accuracy
+from eval.runner import Ours
 from eval.sequences import read_pack, read_sequences
-from eval.toolkits import evaluate_got10k, evaluate_otb, normalised_precision
+from eval.toolkits import evaluate_got10k, evaluate_ope, evaluate_otb, normalised_precision
 from tests.eval.conftest import Follower
-from tracker import SourceError
+from tracker import SourceError, Tracker
 
 
 @pytest.fixture
@@ -104,6 +110,112 @@ def test_a_sequence_that_does_not_fit_is_named(visible_pack, tmp_path, what):
         evaluate_otb(tmp_path / "OTB", tmp_path / "out", {"ours": Follower()}, "otb100")
 
 
+def test_results_of_another_model_are_not_kept(visible_pack, tmp_path, monkeypatch):
+    """Nor those from another annotation; what was not touched is kept."""
+    write_otb(read_pack(visible_pack), tmp_path / "OTB")
+    follower, maker = Follower(3), ["a"]
+    monkeypatch.setattr(toolkits, "origin", lambda contender: maker[0])
+
+    def success() -> float:
+        document = evaluate_otb(tmp_path / "OTB", tmp_path / "out", {"ours": follower}, "otb100")
+        return document["rows"]["ours"]["success"]
+
+    first = success()
+    maker[0], follower.error = "b", 10
+    assert success() < first and follower.started == 4
+    truth = tmp_path / "OTB/Crossing/groundtruth_rect.txt"
+    truth.write_text(truth.read_text().replace("31.0000", "32.0000", 1))
+    success()
+    assert follower.started == 5
+
+
+def test_what_a_contenders_boxes_depend_on():
+    ours, other = (Ours(Tracker.load(), budget) for budget in (None, "full"))
+    assert origin(ours) == origin(other) != origin(make_contender("kcf", ours.tracker))
+    assert cv2.__version__ in origin(make_contender("kcf", ours.tracker))
+
+
+def test_a_document_names_the_model(visible_pack, tmp_path):
+    write_otb(read_pack(visible_pack), tmp_path / "OTB")
+    contenders = {"depth:1": Ours(Tracker.load(), "depth:1"), "near": Follower(3)}
+    document = evaluate_otb(tmp_path / "OTB", tmp_path / "out", contenders, "otb100")
+    assert document["model"] == "depthgate-s.pack" and document["model_digest"] == origin(
+        contenders["depth:1"]
+    )
+
+
+def lay_out(kind: str, root: Path) -> Path:
+    """One sequence of the painted square, in the data set's own files; returns the folder of its pictures."""
+    count = 109 if kind == "uav123" else 8  # the package knows the lengths of UAV123
+    box = [(10 + 2 * i, 40, 30, 24) for i in range(count)]
+    rows = [f"{x},{y},{w},{h}\n" for x, y, w, h in box]
+    if kind == "uav123":
+        images, name, truth = root / "data_seq/UAV123/uav6", "{:06d}.jpg", root / "anno/UAV123/uav6.txt"
+    elif kind == "nfs":
+        images, name, truth = root / "ball/240/ball", "{:05d}.jpg", root / "ball/240/ball.txt"
+        rows = [f"0 {x} {y} {x + w} {y + h} 0 0 0 0 object\n" for x, y, w, h in box]
+    elif kind == "dtb70":
+        images, name, truth = root / "Gull1/img", "{:05d}.jpg", root / "Gull1/groundtruth_rect.txt"
+    else:
+        place = root / "airplane/airplane-1"
+        images, name, truth = place / "img", "{:08d}.jpg", place / "groundtruth.txt"
+    for folder in (images, truth.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    truth.write_text("".join(rows))
+    for i in range(count):
+        cv2.imwrite(str(images / name.format(i + 1)), np.zeros((120, 160, 3), np.uint8))
+    return images
+
+
+@pytest.mark.parametrize("kind", ["uav123", "nfs", "dtb70", "lasot"])
+def test_other_data_sets_are_read_from_their_own_layouts(kind, tmp_path):
+    lay_out(kind, tmp_path / "data")
+    document = evaluate_ope(kind, tmp_path / "data", tmp_path / "out", {"exact": Follower()})
+    row = document["rows"]["exact"]
+    assert row["success"] == pytest.approx(20 / 21) and row["precision"] == 1
+    assert (tmp_path / "out" / f"{kind}.json").is_file()
+
+
+def test_frames_of_lasot_without_the_target_do_not_count(tmp_path):
+    place = lay_out("lasot", tmp_path / "data").parent
+    (place / "groundtruth.txt").write_text("10,40,30,24\n" * 4 + "90,40,30,24\n" * 4)
+    contenders = {"near": Follower()}
+    with_all = evaluate_ope("lasot", tmp_path / "data", tmp_path / "a", contenders)["rows"]["near"]
+    (place / "full_occlusion.txt").write_text(",".join("00001110"))
+    (place / "out_of_view.txt").write_text(",".join("00000001"))
+    without = evaluate_ope("lasot", tmp_path / "data", tmp_path / "b", contenders)["rows"]["near"]
+    assert without["success"] > with_all["success"]
+    (place / "out_of_view.txt").write_text("0,0,1")
+    with pytest.raises(SourceError, match="airplane-1: pictures and annotation do not fit"):
+        evaluate_ope("lasot", tmp_path / "data", tmp_path / "c", contenders)
+
+
+def test_a_picture_that_is_missing_or_damaged_is_named(tmp_path):
+    images = lay_out("dtb70", tmp_path / "data")
+    (images / "00005.jpg").write_bytes((images / "00005.jpg").read_bytes()[:200])
+    with pytest.raises(SourceError, match="Gull1: .*is a picture damaged"):
+        evaluate_ope("dtb70", tmp_path / "data", tmp_path / "out", {"x": Follower()})
+    (lay_out("uav123", tmp_path / "uav") / "000007.jpg").unlink()
+    with pytest.raises(SourceError, match="uav6: .*000007.jpg is missing"):
+        evaluate_ope("uav123", tmp_path / "uav", tmp_path / "out", {"x": Follower()})
+
+
+@pytest.mark.parametrize("subset", ["val", "test"])
+def test_a_root_without_got10k_is_named(tmp_path, subset):
+    with pytest.raises(SourceError, match="is no folder"):
+        evaluate_got10k(tmp_path / "none", tmp_path / "out", {"x": Follower()}, subset)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="cannot be read as GOT10k"):
+        evaluate_got10k(tmp_path / "empty", tmp_path / "out", {"x": Follower()}, subset)
+
+
+def test_an_out_that_is_a_file_is_named(visible_pack, tmp_path):
+    write_otb(read_pack(visible_pack), tmp_path / "OTB")
+    (tmp_path / "out").write_text("")
+    with pytest.raises(SourceError, match="cannot be a folder"):
+        evaluate_otb(tmp_path / "OTB", tmp_path / "out", {"x": Follower()}, "otb100")
+
+
 def test_a_root_without_otb_is_named(pack, tmp_path):
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "y").mkdir()
@@ -122,6 +234,44 @@ def test_the_vot_layout_keeps_boxes_and_pixels(pack, tmp_path):
     assert rows[0] == "nan,nan,nan,nan" and rows[1].startswith("32.0000,40.0000")
     picture = cv2.imread(str(tmp_path / "sequences/one/color/00000002.jpg"))
     assert np.abs(picture[50, 45].astype(int) - (30, 200, 240)).max() < 25
+
+
+def test_two_sequences_of_one_name_have_folders_of_their_own(pack, tmp_path):
+    one = read_pack(pack)[0]
+    same = [replace(one, name=f"{where}/walk") for where in ("TLD", "VOT")]
+    annotated = write_vot([*same, one], tmp_path)
+    assert [a.name for a in annotated] == ["TLD_walk", "VOT_walk", "one"]
+    assert all((tmp_path / a.name / "color/00000012.jpg").is_file() for a in annotated)
+
+
+@pytest.mark.parametrize("harm", ["missing", "cut", "last cut", "another video", "one too many"])
+def test_frames_that_are_not_as_they_were_left_are_written_anew(pack, tmp_path, harm):
+    sequence = read_pack(pack)[0]
+    write_vot([sequence], tmp_path)
+    frames = tmp_path / "one/color"
+    whole = {f.name: f.read_bytes() for f in frames.iterdir()}
+    written = (frames / "00000001.jpg").stat().st_mtime_ns
+    write_vot([sequence], tmp_path)
+    assert (frames / "00000001.jpg").stat().st_mtime_ns == written, "kept"
+    if harm == "missing":
+        (frames / "00000005.jpg").unlink()
+    elif harm == "another video":
+        os.utime(sequence.video, (1, 1))
+    elif harm == "one too many":
+        (frames / "00000013.jpg").write_bytes(b"")
+    else:
+        (frames / ("00000012.jpg" if harm == "last cut" else "00000003.jpg")).write_bytes(b"\xff\xd8")
+    assert write_vot([sequence], tmp_path)[0].size == (160, 120)
+    assert {f.name: f.read_bytes() for f in frames.iterdir()} == whole
+    assert (frames / "00000001.jpg").stat().st_mtime_ns > written
+
+
+def test_a_picture_that_the_toolkit_sends_and_nobody_can_read_is_named(tmp_path):
+    from eval.trax_server import _read
+
+    (tmp_path / "7.jpg").write_bytes(b"")
+    with pytest.raises(SourceError, match="7.jpg cannot be decoded"):
+        _read(str(tmp_path / "7.jpg"))
 
 
 def test_polygons_of_another_number_are_named(pack, tmp_path):
