@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from eval.regions import rectangle
 from eval.vot_protocols import FAILURE, INITIALIZATION, SEEN, UNKNOWN, Annotated, Trajectory, anchor_orders
 from eval.vot_workspace import Experiment
+from tracker.cache import user_cache
 from tracker.errors import TrackerError
 
 TOOLKIT = ("vot-toolkit==0.7.4", "attributee==0.1.9")
@@ -31,7 +32,7 @@ class ToolkitError(TrackerError):
 
 def toolkit_environment() -> Path:
     """The folder of the toolkit's own programs; installed on first use (about 600 MB)."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "depthgate" / "vot-toolkit-0.7.4"
+    base = user_cache() / "vot-toolkit-0.7.4"
     programs = base / "bin"
     if not (programs / "vot").is_file():
         print(f"installing the official toolkit once, in {base}", file=sys.stderr)
