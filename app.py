@@ -187,25 +187,30 @@ def _add_train(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--out", type=Path, metavar="FILE.png", help="of --explain (default: RUN.plan.png beside the run)"
     )
+    p.add_argument("--processes", type=positive, metavar="N", help="of --explain: as torchrun would start it")
     p.set_defaults(run=_train)
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from training import explain, loop, recipe
+    from training import distributed, explain, loop, recipe
 
     wanted = recipe.load(arguments.recipe, arguments.overrides)
     folder = arguments.folder or loop.default_runs() / arguments.recipe.stem
     if arguments.explain:
-        explained = explain.explain(wanted)
+        explained = explain.explain(wanted, arguments.processes or 1)
         explain.print_plan(explained)
         picture = arguments.out or folder.with_name(f"{folder.name}.plan.png")
         explain.draw_plan(explained, picture)
         print(f"plan {picture}")
         return DONE
-    if arguments.out is not None:
-        raise recipe.RecipeError("--out: only --explain writes a plan; add --explain, or leave --out out")
-    print(f"run {folder}")
-    print(f"weights {loop.train(wanted, folder)}")
+    for flag in ("out", "processes"):
+        if getattr(arguments, flag) is not None:
+            raise recipe.RecipeError(f"--{flag}: goes with --explain alone; add --explain, or leave it out")
+    if distributed.leads():
+        print(f"run {folder}")
+    weights = loop.train(wanted, folder)
+    if distributed.leads():
+        print(f"weights {weights}")
     return DONE
 
 

@@ -1,11 +1,11 @@
 """Data-parallel training: the process group, a rank's samples, and gradients of the global batch.
 
-    torchrun --nproc-per-node 4 app.py train recipe.yaml
+    torchrun --nproc-per-node 4 -- app.py train recipe.yaml
 
 Every sample weighs the same wherever it is computed: a loss is a sum over
 the *global* batch divided by a normaliser of the global batch, so that the
-number of processes moves nothing. A loop calls this module as follows; it
-is the same code in one process, where no group exists:
+number of processes moves nothing. A loop calls this module as follows
+(training/loop.py does); it is the same code in one process, where no group exists:
 
     with joined() as world:
         group = normalisation_group(world, recipe_group)          # group_batch_norm
@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -37,6 +37,8 @@ from torch.nn.parallel import DistributedDataParallel
 from tracker.errors import TrackerError
 
 Hook = Callable[[dist.GradBucket], torch.futures.Future[Tensor]]
+
+T = TypeVar("T")
 
 TIMEOUT_S = 600.0
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -63,8 +65,13 @@ class World:
     device: torch.device
     timeout: timedelta
 
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes and speaks for all."""
+        return self.rank == 0
 
-def join(timeout_s: float = TIMEOUT_S) -> World:
+
+def join(timeout_s: float = TIMEOUT_S, gpu: bool = True) -> World:
     """Enter the process group that torchrun's environment describes.
 
     No RANK in the environment, or a WORLD_SIZE of 1, is a world of one
@@ -74,20 +81,21 @@ def join(timeout_s: float = TIMEOUT_S) -> World:
 
     Args:
         timeout_s: seconds that a rank waits for another, here and in every collective.
+        gpu: False: stay on the CPU though there are GPUs.
 
     Raises:
         DistributedError: the environment is incomplete, or not all ranks came.
     """
     timeout = timedelta(seconds=timeout_s)
     if "RANK" not in os.environ:
-        return World(0, 1, 0, _device(0, _has_gpu(0, 1)), timeout)
+        return World(0, 1, 0, _device(0, gpu and _has_gpu(0, 1)), timeout)
     missing = [name for name in VARIABLES if not os.environ.get(name)]
     if missing:
         raise DistributedError(
             f"process group: RANK is set but not {', '.join(missing)}; start with torchrun, or unset RANK"
         )
     rank, size, local = (int(os.environ[name]) for name in VARIABLES[:3])
-    gpu = _has_gpu(local, int(os.environ.get("LOCAL_WORLD_SIZE", size)))
+    gpu = gpu and _has_gpu(local, int(os.environ.get("LOCAL_WORLD_SIZE", size)))
     if size == 1:
         return World(rank, size, local, _device(local, gpu), timeout)
     try:
@@ -101,6 +109,11 @@ def join(timeout_s: float = TIMEOUT_S) -> World:
     except RuntimeError as error:
         raise DistributedError(_cannot_join(rank, size, timeout_s, error)) from error
     return World(rank, size, local, _device(local, gpu), timeout)
+
+
+def leads() -> bool:
+    """Whether this process is rank 0 or alone, by the environment; before and after `joined` too."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _has_gpu(local_rank: int, local_size: int) -> bool:
@@ -132,9 +145,9 @@ def _cannot_join(rank: int, size: int, timeout_s: float, error: Exception) -> st
 
 
 @contextmanager
-def joined(timeout_s: float = TIMEOUT_S) -> Iterator[World]:
+def joined(timeout_s: float = TIMEOUT_S, gpu: bool = True) -> Iterator[World]:
     """`join`, and leave at the end; all ranks leave together unless one fails, which leaves at once."""
-    world = join(timeout_s)
+    world = join(timeout_s, gpu)
     try:
         yield world
         if world.size > 1:
@@ -142,6 +155,25 @@ def joined(timeout_s: float = TIMEOUT_S) -> Iterator[World]:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+@contextmanager
+def first_on_its_machine(world: World) -> Iterator[None]:
+    """What is inside runs in local rank 0 of every machine, then in the others: it may fill a cache."""
+    if world.size > 1 and world.local_rank > 0:
+        world_sum(torch.zeros((), device=world.device), world)
+    yield
+    if world.size > 1 and world.local_rank == 0:
+        world_sum(torch.zeros((), device=world.device), world)
+
+
+def of_rank_0(value: T, world: World) -> T:
+    """What `value` is on rank 0, on every rank; anything that can be pickled. Every rank must call it."""
+    if world.size == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
 
 
 def share(start: int, count: int, world: World) -> range:

@@ -11,8 +11,8 @@ from training.frame_store import FrameStore
 from training.recipe import Recipe
 
 
-def environment(recipe: Recipe, store: FrameStore, bf16: bool) -> dict[str, Any]:
-    """Commit, host, versions, precision, data."""
+def environment(recipe: Recipe, store: FrameStore, bf16: bool, processes: int) -> dict[str, Any]:
+    """Commit, host of rank 0, versions, precision, data."""
     host = describe_host()
     return {
         "commit": _commit(),
@@ -21,6 +21,7 @@ def environment(recipe: Recipe, store: FrameStore, bf16: bool) -> dict[str, Any]
         "torch": torch.__version__,
         "python": host["python"],
         "precision": "bf16" if bf16 else "fp32",
+        "processes": processes,
         "threads": recipe.threads,
         "data_digest": store.digest,
         "items": len(store.track),

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from training.epoch import with_epoch
 from training.frame_store import open_store
-from training.recipe import Phase, Recipe
+from training.recipe import Phase, Recipe, norm_group
 from training.schedule import Update, make_plan, noise_of, updates
 
 ROWS_OF_A_CONTINUOUS_DECAY = 8
@@ -34,18 +34,19 @@ class Explained:
         return noise_of(update.step, self.phase.optimiser, self.epoch_samples)
 
 
-def explain(recipe: Recipe) -> list[Explained]:
+def explain(recipe: Recipe, processes: int = 1) -> list[Explained]:
     """The phases of a recipe; opens the data only where `data.epoch_samples` is not stated.
 
     Raises:
-        RecipeError: a plan that cannot be held.
+        RecipeError: a plan that cannot be held, or not by so many processes.
         SourceError: N is not stated and the data is not there.
     """
     if recipe.data.epoch_samples is None:
         recipe = with_epoch(recipe, open_store(Path(recipe.data.root)))
     n = recipe.data.epoch_samples
     assert n is not None
-    plans = [(phase, make_plan(phase, n)) for phase in recipe.phases]
+    group = norm_group(recipe, processes)
+    plans = [(phase, make_plan(phase, n, processes, group)) for phase in recipe.phases]
     return [Explained(phase, list(updates(plan)), n, plan.warmup_samples) for phase, plan in plans]
 
 

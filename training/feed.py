@@ -27,7 +27,7 @@ class Stream(Protocol):
     """Where samples come from; called from several threads."""
 
     def batch(self, start: int, count: int) -> Batch:
-        """Samples start … start + count − 1; count ≥ 1."""
+        """Samples start … start + count − 1; of none, arrays of length 0."""
         ...
 
 
@@ -82,7 +82,7 @@ def _begin(
     pool: ThreadPoolExecutor, stream: Stream, part: tuple[int, int], workers: int
 ) -> tuple[int, list[Future[Batch]]]:
     start, count = part
-    pieces = min(workers, count)
+    pieces = max(1, min(workers, count))
     bounds = [start + count * i // pieces for i in range(pieces + 1)]
     return count, [pool.submit(stream.batch, a, b - a) for a, b in pairwise(bounds)]
 

@@ -121,7 +121,7 @@ class GroupBatchNorm(_BatchNorm):
     """nn.BatchNorm1d/2d for N×C or N×C×H×W with moments of `group`; its state_dict is the same.
 
     In training every rank of the group must run the layer equally often; in
-    evaluation it is plain batch norm. A deep copy shares the group.
+    evaluation, or where the whole group has no sample, it is plain batch norm. A deep copy shares the group.
     """
 
     def __init__(self, like: _BatchNorm, group: dist.ProcessGroup) -> None:
@@ -148,8 +148,10 @@ class GroupBatchNorm(_BatchNorm):
             return super().forward(input)
         self._check_input_dim(input)
         mean, var, total = group_moments(input.detach(), self.group)
-        if total < 2:
-            raise ValueError(f"batch norm: got {total} value a channel in the group, expected at least 2")
+        if total == 0:
+            return super().forward(input)
+        if total == 1:
+            raise ValueError("batch norm: got 1 value a channel in the group, expected at least 2")
         self._follow(mean, var * total / (total - 1))
         y: Tensor = _Normalise.apply(input, self.weight, self.bias, mean, var, total, self.eps, self.group)
         return y

@@ -1,11 +1,14 @@
 """The training loop: phases one after the other, resumable at every checkpoint.
 
     python app.py train training/recipes/depthgate_s.yaml
+    torchrun --nproc-per-node 2 -- app.py train training/recipes/depthgate_s.yaml
 
 Every schedule is a function of the samples seen in the phase; sample i is
 drawn from (seed, phase, i). A run folder holds the resolved recipe, the
 environment, log.jsonl, checkpoint.pt, and at the end weights.safetensors
 and curves.png. A run that is killed loses at most `checkpoint_samples`.
+Among several processes an update is divided (`training.schedule.pieces`),
+all hold the same weights and average after it, and rank 0 alone writes.
 """
 
 import copy
@@ -14,7 +17,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -30,28 +33,42 @@ from models.registry import build
 from training import checkpoint
 from training.average import update_average
 from training.curves import write_curves
+from training.distributed import (
+    Hook,
+    World,
+    average_buffers,
+    first_on_its_machine,
+    joined,
+    of_rank_0,
+)
 from training.environment import environment
 from training.epoch import with_epoch
 from training.feed import feed
 from training.frame_store import FrameStore, open_store
-from training.guards import GRADIENT_NORM, GradientGuard, check_loss
+from training.gradients import accumulate, loss_step
+from training.group_batch_norm import convert_batch_norm, normalisation_group
+from training.guards import GRADIENT_NORM, DivergedError, GradientGuard, check_loss
 from training.logs import Line, RunLog
 from training.optimisers import make_optimiser, set_step
-from training.phases import PHASE_LOSSES, PhaseContext
+from training.phases import PhaseContext
 from training.precision import choose_precision
-from training.recipe import Phase, Recipe, dump
+from training.recipe import Phase, Recipe, RecipeError, dump, norm_group
 from training.schedule import Plan, Update, make_plan, noise_of, pieces, updates
 from training.streams import Batch, PairStream
 from training.teacher import NanoTrackTeacher
+from training.torus_all_reduce import gradient_hook
 
 LOG_SAMPLES = 480
 TEACHER_FIT_SAMPLES = 128
+WRONG_USE = 2  # exit code
 
 
 @dataclass(frozen=True)
 class Run:
-    """What stays the same from the first phase to the last."""
+    """What stays the same from the first phase to the last; `hook` averages gradients, None: DDP does."""
 
+    world: World
+    hook: Hook | None
     recipe: Recipe
     folder: Path
     store: FrameStore
@@ -80,18 +97,32 @@ def default_runs() -> Path:
 def train(recipe: Recipe, folder: Path) -> Path:
     """Run or resume `recipe` in `folder`; returns the weights file (the averaged network).
 
+    Started by torchrun, this process does its share of the work.
+
     Raises:
         SourceError, ModelError: data or teacher are missing.
-        RecipeError: a plan that cannot be held.
+        RecipeError: a plan that cannot be held, or not by so many processes.
         DivergedError: the loss or its gradient became infinite, NaN or hopelessly large.
+        DistributedError: the other processes did not come.
+        SystemExit: in place of those two that all ranks meet alike, where rank 0 says it for all.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with joined(gpu=False) as world:
+        try:
+            return train_as(world, recipe, folder)
+        except (RecipeError, DivergedError) as error:
+            if world.leads:
+                raise
+            raise SystemExit(WRONG_USE) from error
+
+
+def train_as(world: World, recipe: Recipe, folder: Path) -> Path:
+    """`train` as one process of a world that is joined already; only rank 0 touches `folder`."""
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
     cv2.setNumThreads(1)
-    run = _prepare(recipe, folder)
+    run = _prepare(world, recipe, folder)
     path = folder / "checkpoint.pt"
-    state = checkpoint.load(path) if path.is_file() else None
+    state = of_rank_0(checkpoint.load(path) if world.leads and path.is_file() else None, world)
     first = state["phase"] if state else 0
     if state:
         run.network.load_state_dict(state["network"])
@@ -99,30 +130,38 @@ def train(recipe: Recipe, folder: Path) -> Path:
     for number, phase in enumerate(recipe.phases):
         if number >= first:
             _run_phase(run, number, phase, state if number == first else None)
-            checkpoint.save_weights(folder / f"{phase.name}.safetensors", run.average.state_dict())
+            if world.leads:
+                checkpoint.save_weights(folder / f"{phase.name}.safetensors", run.average.state_dict())
     weights = folder / "weights.safetensors"
-    checkpoint.save_weights(weights, run.average.state_dict())
-    write_curves(folder)
+    if world.leads:
+        checkpoint.save_weights(weights, run.average.state_dict())
+        write_curves(folder)
     return weights
 
 
-def _prepare(recipe: Recipe, folder: Path) -> Run:
-    store = open_store(Path(recipe.data.root))
+def _prepare(world: World, recipe: Recipe, folder: Path) -> Run:
+    with first_on_its_machine(world):
+        store = open_store(Path(recipe.data.root))
     recipe = with_epoch(recipe, store)
     for phase in recipe.phases:
-        _plan(recipe, phase)
+        _plan(recipe, phase, world.size)
     teacher = _teacher(recipe, store)
     network = build(recipe.network).to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
-    bf16 = choose_precision(recipe.precision) == "bf16"
-    (folder / "recipe.yaml").write_text(dump(recipe))
-    (folder / "environment.json").write_text(json.dumps(environment(recipe, store, bf16), indent=1))
-    return Run(recipe, folder, store, teacher, network, average, bf16)
+    convert_batch_norm(network, normalisation_group(world, norm_group(recipe, world.size)))
+    hook = gradient_hook(world, recipe.distributed.all_reduce, recipe.distributed.gradients)
+    bf16 = of_rank_0(world.leads and choose_precision(recipe.precision) == "bf16", world)
+    if world.leads:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "recipe.yaml").write_text(dump(recipe))
+        about = environment(recipe, store, bf16, world.size)
+        (folder / "environment.json").write_text(json.dumps(about, indent=1))
+    return Run(world, hook, recipe, folder, store, teacher, network, average, bf16)
 
 
-def _plan(recipe: Recipe, phase: Phase) -> Plan:
+def _plan(recipe: Recipe, phase: Phase, processes: int) -> Plan:
     assert recipe.data.epoch_samples is not None
-    return make_plan(phase, recipe.data.epoch_samples)
+    return make_plan(phase, recipe.data.epoch_samples, processes, norm_group(recipe, processes))
 
 
 def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | None) -> None:
@@ -132,24 +171,25 @@ def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | No
     trained = network.gates if phase.name == "gates" else network
     network.requires_grad_(False)
     trained.requires_grad_(True)
-    plan = _plan(recipe, phase)
+    plan = _plan(recipe, phase, run.world.size)
     optimiser = make_optimiser(phase.optimiser, trained, plan(0), recipe.weight_decay)
     seen, done = (resumed["seen"], resumed["updates"]) if resumed else (0, 0)
     if seen and resumed:
         optimiser.load_state_dict(resumed["optimizer"])
     context = PhaseContext(network, run.teacher, phase)
+    step = loss_step(context, trained, run.world, run.hook, run.bf16)
     guard = GradientGuard(trained, phase.name)
     saved, clock = seen, Speed(seen)
-    names = [p.name for p in recipe.phases]
-    with _progress() as bar, RunLog(run.folder, names, phase.name, seen, recipe.tensorboard) as log:
+    with _progress(run.world) as bar, _log(run, phase, seen) as log:
         task = bar.add_task(phase.name, total=phase.samples, completed=seen, loss=math.nan, batch=0)
         for update, batches in _fed(run, phase, plan, seen):
             _set_modes(network, phase, seen, run.average)
-            line = _update(run, context, optimiser, guard, update, batches)
+            line = _update(run, phase, step, optimiser, guard, update, batches)
             seen, done = seen + update.count, done + 1
+            average_buffers(network, run.world)
             update_average(run.average, network, min(recipe.ema_decay, 1 - 1 / (done + 1)))
             bar.update(task, completed=seen, loss=line["loss"], batch=update.count)
-            if seen // LOG_SAMPLES != update.start // LOG_SAMPLES or seen == phase.samples:
+            if log and (seen // LOG_SAMPLES != update.start // LOG_SAMPLES or seen == phase.samples):
                 where = {"phase": phase.name, "samples": seen, "updates": done}
                 log.write({**where, **line, "samples_per_s": round(clock.since(seen), 2)})
             following = min(plan(seen).batch, phase.samples - seen)
@@ -161,36 +201,30 @@ def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | No
 
 def _update(
     run: Run,
-    context: PhaseContext,
+    phase: Phase,
+    step: nn.Module,
     optimiser: torch.optim.Optimizer,
     guard: GradientGuard,
     update: Update,
     batches: Iterator[Batch],
 ) -> Line:
     """One step of the optimiser from the micro-batches of one update; returns its line of the log."""
-    phase, step = context.phase, update.step
-    set_step(optimiser, step)
+    planned = update.step
+    set_step(optimiser, planned)
     optimiser.zero_grad(set_to_none=True)
-    loss, parts = 0.0, {}
-    for batch in batches:
-        with torch.autocast("cpu", torch.bfloat16, enabled=run.bf16):
-            terms = PHASE_LOSSES[phase.name](context, batch)
-            share = terms.share_of(update.count)
-        loss += share.item()
-        for name, sums in terms.sums().items():
-            parts[name] = [a + b for a, b in zip(parts.get(name, [0.0] * len(sums)), sums, strict=True)]
-        check_loss(loss, phase.name, update.start, step.lr, parts)
-        share.backward()
+    number = len(pieces(update, phase.micro_batch, run.world.size, run.world.rank))
+    loss, parts = accumulate(step, batches, number, update.count, run.world)
+    check_loss(loss, phase.name, update.start, planned.lr, parts)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     norm = float(nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM))
-    guard.check(norm, update.start, step.lr)
+    guard.check(norm, update.start, planned.lr)
     optimiser.step()
     assert run.recipe.data.epoch_samples is not None
     return {
-        "lr": step.lr,
+        "lr": planned.lr,
         "batch": update.count,
-        "momentum": step.momentum,
-        "noise_scale": noise_of(step, phase.optimiser, run.recipe.data.epoch_samples),
+        "momentum": planned.momentum,
+        "noise_scale": noise_of(planned, phase.optimiser, run.recipe.data.epoch_samples),
         "loss": loss,
         "norm": norm,
         **{name: [round(v / update.count, 4) for v in sums] for name, sums in parts.items()},
@@ -198,6 +232,8 @@ def _update(
 
 
 def _save(run: Run, phase: int, seen: int, updates_done: int, optimiser: torch.optim.Optimizer) -> None:
+    if not run.world.leads:
+        return
     state = {
         "phase": phase,
         "seen": seen,
@@ -223,11 +259,12 @@ def _fed(run: Run, phase: Phase, plan: Plan, seen: int) -> Iterator[tuple[Update
     The micro-batches of an update must be used up before the next one is asked for.
     """
     stream = PairStream(run.store, run.recipe.seed, phase.name)
-    todo = (piece for update in updates(plan, seen) for piece in pieces(update, phase.micro_batch))
+    size, rank = run.world.size, run.world.rank
+    todo = (p for update in updates(plan, seen) for p in pieces(update, phase.micro_batch, size, rank))
     workers = max(1, (os.cpu_count() or 1) - run.recipe.threads)
     with closing(feed(stream, todo, workers)) as batches:
         for update in updates(plan, seen):
-            yield update, islice(batches, len(pieces(update, phase.micro_batch)))
+            yield update, islice(batches, len(pieces(update, phase.micro_batch, size, rank)))
 
 
 def _set_modes(network: DepthGate, phase: Phase, seen: int, average: DepthGate) -> None:
@@ -250,11 +287,20 @@ def _set_modes(network: DepthGate, phase: Phase, seen: int, average: DepthGate) 
         network.backbone.eval()
 
 
-def _progress() -> Progress:
+def _log(run: Run, phase: Phase, seen: int) -> RunLog | nullcontext[None]:
+    """The log of the run from sample `seen`; none beside rank 0."""
+    if not run.world.leads:
+        return nullcontext()
+    names = [p.name for p in run.recipe.phases]
+    return RunLog(run.folder, names, phase.name, seen, run.recipe.tensorboard)
+
+
+def _progress(world: World) -> Progress:
     return Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]:.3f}  batch {task.fields[batch]}"),
         TimeRemainingColumn(),
+        disable=not world.leads,
     )

@@ -16,12 +16,27 @@ import yaml
 from training import yaml_tree
 from training.yaml_tree import RecipeError, nearest
 
-__all__ = ["Data", "Decay", "Phase", "Raised", "Recipe", "RecipeError", "Scaling", "Teacher", "dump", "load"]
+__all__ = [
+    "Data",
+    "Decay",
+    "Distributed",
+    "Phase",
+    "Raised",
+    "Recipe",
+    "RecipeError",
+    "Scaling",
+    "Teacher",
+    "dump",
+    "load",
+    "norm_group",
+]
 
 PHASES = ("features", "exits", "gates")
 PRECISIONS = ("auto", "fp32", "bf16")
 OPTIMISERS = ("adamw", "adam", "sgd", "nesterov", "lars", "lars_apply")
 RULES = ("legw", "sqrt", "linear", "none")
+ALL_REDUCES = ("ring", "torus")
+GRADIENTS = ("full", "bf16", "fp16")
 DECAYS = {
     "constant": ((), ()),
     "step": (("factor", "at_samples"), ()),
@@ -131,8 +146,28 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Distributed:
+    """How several processes work together; one process has nothing to share and heeds none of it.
+
+    Attributes:
+        norm_group: consecutive processes that share a batch norm's moments; it divides their number.
+        all_reduce: the way that gradients take: ring, or torus (training/torus_all_reduce.py).
+        gradients: on the wire: full (their own dtype), bf16 or fp16.
+    """
+
+    norm_group: int = 1
+    all_reduce: str = "ring"
+    gradients: str = "full"
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """A whole run. `teacher` may be null: then the deepest exit teaches the others alone."""
+    """A whole run.
+
+    Attributes:
+        teacher: null: the deepest exit teaches the others alone.
+        threads: of each process.
+    """
 
     purpose: str
     network: str
@@ -146,6 +181,7 @@ class Recipe:
     threads: int = 2
     checkpoint_samples: int = 9600
     tensorboard: bool = False
+    distributed: Distributed = Distributed()
 
 
 def load(path: Path, overrides: list[str] | None = None) -> Recipe:
@@ -172,10 +208,29 @@ def dump(recipe: Recipe) -> str:
     return yaml.safe_dump(yaml_tree.plain(recipe), sort_keys=False, width=110)
 
 
+def norm_group(recipe: Recipe, processes: int) -> int:
+    """Processes that share a batch norm's moments; 1 where there is only one.
+
+    Raises:
+        RecipeError: the recipe's group does not divide `processes`.
+    """
+    size = recipe.distributed.norm_group
+    if processes > 1 and processes % size:
+        legal = ", ".join(str(n) for n in range(1, processes + 1) if processes % n == 0)
+        raise RecipeError(
+            f"recipe: distributed.norm_group got {size}, which does not divide {processes} processes; "
+            f"expected one of {legal}"
+        )
+    return size if processes > 1 else 1
+
+
 def _check(recipe: Recipe) -> None:
     _one_of("precision", recipe.precision, PRECISIONS)
     _positive("data.epoch_samples", recipe.data.epoch_samples)
     _positive("checkpoint_samples", recipe.checkpoint_samples)
+    _positive("distributed.norm_group", recipe.distributed.norm_group)
+    _one_of("distributed.all_reduce", recipe.distributed.all_reduce, ALL_REDUCES)
+    _one_of("distributed.gradients", recipe.distributed.gradients, GRADIENTS)
     if not recipe.phases:
         raise RecipeError("recipe: phases is empty, expected at least one of " + ", ".join(PHASES))
     names = [phase.name for phase in recipe.phases]

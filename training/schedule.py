@@ -115,15 +115,17 @@ class Plan:
         return StepPlan(*grow(self.lr, self.batch, factor, self.limit, self.unit), self.momentum)
 
 
-def make_plan(phase: Phase, epoch_samples: int, processes: int = 1) -> Plan:
+def make_plan(phase: Phase, epoch_samples: int, processes: int = 1, norm_group: int = 1) -> Plan:
     """The plan of a phase.
 
     Args:
         epoch_samples: N; its tenth is the ceiling of growth unless the phase states one.
         processes: among which every batch is divided.
+        norm_group: consecutive processes that share a batch norm's moments.
 
     Raises:
-        RecipeError: the batch is no multiple of processes × micro-batch, or the warm-up does not fit.
+        RecipeError: the batch is no multiple of processes × micro-batch, the warm-up does not fit, or
+            a gate would have to take the moments of a single sample.
     """
     unit = processes * (phase.micro_batch or 1)
     if phase.batch % unit:
@@ -143,15 +145,17 @@ def make_plan(phase: Phase, epoch_samples: int, processes: int = 1) -> Plan:
     limit = (phase.max_batch or ceiling(epoch_samples)) if phase.growth else None
     plan = Plan(phase.samples, lr, batch, momentum, round(warmup), phase.decay, limit, unit)
     if phase.name == "gates":
-        _check_pairs(plan, phase, processes)
+        _check_pairs(plan, phase, processes, norm_group)
     return plan
 
 
-def _check_pairs(plan: Plan, phase: Phase, processes: int) -> None:
-    """A gate takes the moments of its micro-batch, and one sample has none."""
+def _check_pairs(plan: Plan, phase: Phase, processes: int, norm_group: int) -> None:
+    """A gate takes the moments of its group's micro-batches, and one sample has none."""
     for update in updates(plan):
-        for rank in range(processes):
-            if any(count < 2 for _, count in pieces(update, phase.micro_batch, processes, rank)):
+        ranks = [pieces(update, phase.micro_batch, processes, rank) for rank in range(processes)]
+        for first in range(0, processes, norm_group):
+            together = zip(*ranks[first : first + norm_group], strict=True)
+            if any(sum(count for _, count in moments) == 1 for moments in together):
                 raise RecipeError(
                     f"recipe: phases.gates: the update at sample {update.start} holds a single sample at a "
                     "time, expected 2 or more for the gates' moments; change samples, batch or micro_batch"
@@ -172,13 +176,15 @@ def pieces(
 ) -> list[tuple[int, int]]:
     """(start, count) of the micro-batches of `rank`: its contiguous share of the update, cut evenly.
 
-    A last, short update may leave a process fewer samples than another, or
-    none; losses are divided by the update's count, so every sample weighs the same.
+    All ranks have equally many, since each takes part in the collectives of
+    every one. A last, short update may leave a process fewer samples than
+    another, or none: then a count is 0. Losses are divided by the update's
+    count, so every sample weighs the same.
     """
     first, end = (update.start + update.count * r // processes for r in (rank, rank + 1))
-    share = end - first
-    parts = -(-share // (micro_batch or max(1, share)))
-    bounds = [first + share * i // parts for i in range(parts + 1)] if parts else []
+    largest = -(-update.count // processes)
+    parts = -(-largest // (micro_batch or largest))
+    bounds = [first + (end - first) * i // parts for i in range(parts + 1)]
     return [(a, b - a) for a, b in pairwise(bounds)]
 
 

@@ -99,7 +99,9 @@ class PairStream:
         return self._draw(self._rng(index))
 
     def batch(self, start: int, count: int) -> Batch:
-        """Samples start … start + count − 1."""
+        """Samples start … start + count − 1; of none, arrays of length 0."""
+        if count == 0:
+            return _none_of(self.batch(start, 1))
         samples = [self.sample(i) for i in range(start, start + count)]
         return Batch(
             {side: np.stack([s.search[side] for s in samples]) for side in samples[0].search},
@@ -183,6 +185,13 @@ class PairStream:
         columns = slice(round((x0 - window.x0) * zoom), round((x1 - window.x0) * zoom))
         out[rows, columns] = scene[rows, columns]
         return out
+
+
+def _none_of(batch: Batch) -> Batch:
+    search, template = (
+        {side: x[:0] for side, x in crops.items()} for crops in (batch.search, batch.template)
+    )
+    return Batch(search, template, batch.boxes[:0], batch.present[:0])
 
 
 def _tracks_by_group(store: PictureStore, kind: int) -> list[list[npt.NDArray[np.int64]]]:

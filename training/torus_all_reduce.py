@@ -140,6 +140,19 @@ def torus_hook(mesh: DeviceMesh | None, world: World, gradients: str = "full") -
     return _on_a_stream(average, world.device) if world.device.type == "cuda" else _in_a_thread(average)
 
 
+def gradient_hook(world: World, all_reduce: str, gradients: str) -> Hook | None:
+    """The hook that a recipe asks for; None where DDP's own all-reduce, a ring on gloo, is what it asks.
+
+    Args:
+        all_reduce: ring or torus, as square as can be.
+        gradients: as of `torus_hook`.
+    """
+    if all_reduce == "ring" and gradients == "full":
+        return None
+    shape = (1, world.size) if all_reduce == "ring" else None
+    return torus_hook(torus_mesh(world, shape), world, gradients)
+
+
 def _in_a_thread(average: Callable[[Tensor], Tensor]) -> Hook:
     """One worker: buckets are reduced in the order that DDP hands them over, the same on all ranks."""
     worker = ThreadPoolExecutor(1, "torus")

@@ -67,7 +67,15 @@ def test_noise_is_not_defined_under_lars(smith, capsys, tmp_path):
             "at most 80",
             id="legw beyond its limit",
         ),
+        pytest.param(["--explain", "--processes", "3"], [], "multiple of 3", id="too many processes"),
+        pytest.param(
+            ["--explain", "--processes", "4"],
+            ["distributed.norm_group=3"],
+            "norm_group got 3, which does not divide 4 processes; expected one of 1, 2, 4",
+            id="norms of three",
+        ),
         pytest.param(["--out", "x.png"], [], "--explain", id="a picture of what"),
+        pytest.param(["--processes", "2"], [], "--processes: goes with --explain", id="processes of what"),
     ],
 )
 def test_a_plan_that_cannot_be_held_is_one_line(smith, flags, overrides, reason, capsys):

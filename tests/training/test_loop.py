@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 import training.loop as loop
 from tests.conftest import ROOT
 from tests.training.conftest import tiny_network
-from training import checkpoint, guards
+from training import checkpoint, guards, phases
 from training.guards import DivergedError
 from training.logs import read_log
 from training.phases import LossTerms
@@ -107,13 +107,13 @@ def test_a_growing_batch_is_logged_with_its_rate_and_noise(tmp_path, monkeypatch
 
 def test_micro_batches_of_unequal_size_make_the_step_of_the_whole(tmp_path, monkeypatch):
     """Under plain SGD, with all batch norms frozen: their moments are those of a micro-batch."""
-    original = loop.PHASE_LOSSES["exits"]
+    original = phases.PHASE_LOSSES["exits"]
 
     def frozen(context, batch):
         context.network.eval()
         return original(context, batch)
 
-    monkeypatch.setitem(loop.PHASE_LOSSES, "exits", frozen)
+    monkeypatch.setitem(phases.PHASE_LOSSES, "exits", frozen)
     phase = Phase("exits", samples=7, batch=4, lr=0.1, optimiser="sgd", momentum=0.0)
     whole, cut = (
         load_file(
@@ -155,7 +155,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_cure(value, says, tmp_path, mo
         loss = torch.tensor([value], requires_grad=True)
         return LossTerms([(1.0, loss)], {"tracking": [torch.ones(1), loss]})
 
-    monkeypatch.setitem(loop.PHASE_LOSSES, "exits", nothing)
+    monkeypatch.setitem(phases.PHASE_LOSSES, "exits", nothing)
     with pytest.raises(DivergedError, match=says):
         loop.train(recipe(), tmp_path)
 
@@ -179,13 +179,13 @@ def test_a_hopeless_gradient_stops_the_run(gain, says, tmp_path, monkeypatch):
         def backward(ctx, gradient):
             return gradient * gain
 
-    original = loop.PHASE_LOSSES["exits"]
+    original = phases.PHASE_LOSSES["exits"]
 
     def faulty(context, batch):
         terms = original(context, batch)
         return LossTerms([(w, Faulty.apply(v)) for w, v in terms.terms], terms.parts)
 
-    monkeypatch.setitem(loop.PHASE_LOSSES, "exits", faulty)
+    monkeypatch.setitem(phases.PHASE_LOSSES, "exits", faulty)
     with pytest.raises(DivergedError, match=says):
         loop.train(recipe(), tmp_path)
 

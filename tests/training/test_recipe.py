@@ -118,6 +118,9 @@ def test_epochs_become_samples_once(tmp_path):
         pytest.param(["phases.exits.micro_batch=0"], "micro_batch got 0", id="empty micro-batches"),
         pytest.param(["phases.exits.raised={momentum: 1.0}"], "raised.momentum got 1.0", id="raised too far"),
         pytest.param(["checkpoint_samples=0"], "checkpoint_samples got 0", id="no checkpoints"),
+        pytest.param(["distributed={norm_group: 0}"], "norm_group got 0", id="norms of nobody"),
+        pytest.param(["distributed={all_reduce: tours}"], "did you mean 'torus'", id="all-reduce misspelt"),
+        pytest.param(["distributed={gradients: fp8}"], "'fp8', expected one of full", id="gradients of what"),
     ],
 )
 def test_faults_of_a_schedule_are_named(tmp_path, overrides, says):

@@ -70,7 +70,7 @@ def test_updates_follow_one_another_to_the_end_and_the_last_is_short():
         pytest.param(9, 8, 1, 0, [(100, 4), (104, 5)], id="evenly, not eight and one"),
         pytest.param(7, 2, 2, 0, [(100, 1), (101, 2)], id="a short update, first process"),
         pytest.param(7, 2, 2, 1, [(103, 2), (105, 2)], id="a short update, second process"),
-        pytest.param(1, None, 2, 0, [], id="less than one each"),
+        pytest.param(1, None, 2, 0, [(100, 0)], id="less than one each"),
         pytest.param(1, None, 2, 1, [(100, 1)], id="less than one each, the other"),
     ],
 )
@@ -91,6 +91,26 @@ def test_the_batch_is_processes_times_micro_batch_times_accumulation():
 def test_gates_are_never_given_a_single_sample(changes):
     with pytest.raises(RecipeError, match=r"phases\.gates: the update at sample \d+ holds a single sample"):
         make_plan(Phase("gates", **({"samples": 60, "batch": 10, "lr": 1.0} | changes)), 100)
+
+
+@pytest.mark.parametrize("norm_group, legal", [(1, False), (2, False), (4, True)])
+def test_gates_count_the_samples_of_their_norms_group(norm_group, legal):
+    """A last update of two among four processes: none, one, none, one."""
+    gates = Phase("gates", samples=42, batch=8, lr=1.0)
+    if legal:
+        assert make_plan(gates, 100, processes=4, norm_group=norm_group).unit == 4
+        return
+    with pytest.raises(RecipeError, match="update at sample 40 holds a single sample"):
+        make_plan(gates, 100, processes=4, norm_group=norm_group)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 13])
+def test_all_processes_have_equally_many_pieces_and_every_sample_is_in_one(count):
+    update = Update(100, count, StepPlan(1.0, 24, 0.9))
+    ranks = [pieces(update, 2, 3, rank) for rank in range(3)]
+    assert len({len(rank) for rank in ranks}) == 1
+    samples = [s for rank in ranks for start, n in rank for s in range(start, start + n)]
+    assert samples == list(range(100, 100 + count)) and all(n <= 2 for rank in ranks for _, n in rank)
 
 
 def test_a_plan_does_not_depend_on_the_processes():
