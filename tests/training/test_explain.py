@@ -70,7 +70,7 @@ def test_noise_is_not_defined_under_lars(smith, capsys, tmp_path):
         pytest.param(["--explain", "--processes", "3"], [], "multiple of 3", id="too many processes"),
         pytest.param(
             ["--explain", "--processes", "4"],
-            ["distributed.norm_group=3"],
+            ["distributed={norm_group: 3}"],
             "norm_group got 3, which does not divide 4 processes; expected one of 1, 2, 4",
             id="norms of three",
         ),
