@@ -3,6 +3,7 @@
 python app.py bench --data DIR --peers-from run_peers.py --json docs/results/first_light/bench.json
 """
 
+import json
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -29,19 +30,19 @@ FRAMES_PER_SEQUENCE = 120
 
 
 def write_costs(model: str, path: Path) -> dict[str, Any]:
-    """Measure the stages of an artefact and write the table by which training and calibration weigh depth."""
+    """Measure the stages of an artefact; its network's entry in the table by which training weighs depth."""
     file_for(path)
     folder = find(model)
     manifest = load_manifest(folder)
     seconds, without_exit = stage_seconds(OrtEngine(folder, manifest), manifest.geometry)
     table = {
-        "network": manifest.model["architecture"],
         "seconds": [round(s, 7) for s in seconds],
         "backbone_seconds": [round(s, 7) for s in without_exit],
         "command": f"python app.py bench --model {model} --costs {path.name}",
         "host": describe_host(),
     }
-    write_json(path, table)
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    write_json(path, {**known, manifest.model["architecture"]: table})
     return table
 
 

@@ -10,25 +10,31 @@ import torch
 from torch import Tensor, nn
 
 from models.exits import EMBEDDING, TEMPLATE_CELLS
-from models.network import MAP_PX, DepthGate
+from models.network import MAP_PX, DepthGate, NetworkSpec
+from models.registry import NETWORKS
+from tracker.errors import ModelError
 
 TABLE = Path(__file__).with_name("costs.json")
 
 
-def measured() -> dict[str, Any]:
-    """costs.json: `seconds` of D stages with their exits, `backbone_seconds` of the first D − 1 without.
+def measured(spec: NetworkSpec) -> dict[str, Any]:
+    """Of costs.json: `seconds` of D stages with their exits, `backbone_seconds` of the first D − 1 without.
 
     ONNX Runtime, one thread; the host and the command stand in it.
+
+    Raises:
+        ModelError: nobody measured that network.
     """
-    table: dict[str, Any] = json.loads(TABLE.read_text())
-    return table
+    table: dict[str, dict[str, Any]] = json.loads(TABLE.read_text())
+    name = next((name for name, known in NETWORKS.items() if known == spec), "an unnamed network")
+    if name not in table:
+        raise ModelError(f"costs: {name} was not measured; run python app.py search costs {name}")
+    return table[name]
 
 
-def relative_costs(depths: int) -> Tensor:
-    """D cumulative costs of stopping at each depth, relative to full depth: the last is 1."""
-    seconds = torch.tensor(measured()["seconds"])
-    assert len(seconds) == depths, "costs.json was measured on another network"
-    total = torch.cumsum(seconds, 0)
+def relative_costs(spec: NetworkSpec) -> Tensor:
+    """D cumulative costs of stopping at each depth, relative to full depth; raises as `measured`."""
+    total = torch.cumsum(torch.tensor(measured(spec)["seconds"]), 0)
     return total / total[-1]
 
 

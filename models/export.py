@@ -41,7 +41,7 @@ class _Template(nn.Module):
         return tuple(self.network.template(crops))
 
 
-class _Stage(nn.Module):
+class StageGraph(nn.Module):
     """Stage k with its inputs in the artefact's order: crop, carry, template (those it has)."""
 
     def __init__(self, network: DepthGate, k: int) -> None:
@@ -58,7 +58,7 @@ class _Stage(nn.Module):
         return outputs if result.gate is None else (*outputs, result.gate, result.carry)
 
 
-class _Backbone(nn.Module):
+class BackboneGraph(nn.Module):
     """Stage k without its exit: what a frame takes that cannot stop there."""
 
     def __init__(self, network: DepthGate, k: int) -> None:
@@ -93,11 +93,11 @@ def export(weights: Path, out: Path) -> Path:
     )
     for k in range(1, network.depths + 1):
         outputs = ["score", "ltrb", "statistics"] + (["gate", "carry_out"] if k < network.depths else [])
-        inputs = _stage_inputs(network, k)
-        _write_graph(_Stage(network, k), inputs, outputs, out / f"stage_{k}.onnx")
+        inputs = stage_inputs(network, k)
+        _write_graph(StageGraph(network, k), inputs, outputs, out / f"stage_{k}.onnx")
         if k < network.depths:
             del inputs[f"template_{k}"]
-            _write_graph(_Backbone(network, k), inputs, ["carry_out"], out / f"backbone_{k}.onnx")
+            _write_graph(BackboneGraph(network, k), inputs, ["carry_out"], out / f"backbone_{k}.onnx")
     if weights.resolve() != (out / "weights.safetensors").resolve():
         shutil.copyfile(weights, out / "weights.safetensors")
     _write_manifest(network, architecture, out, training)
@@ -121,7 +121,7 @@ def _template_inputs() -> dict[str, Tensor]:
     return {f"template_{side}": torch.zeros(2, side, side, 3, dtype=torch.uint8) for side in sides}
 
 
-def _stage_inputs(network: DepthGate, k: int) -> dict[str, Tensor]:
+def stage_inputs(network: DepthGate, k: int) -> dict[str, Tensor]:
     inputs: dict[str, Tensor] = {}
     side = network.spec.stages[k - 1].side
     if side is not None:
@@ -163,7 +163,7 @@ def _dynamic(module: nn.Module, inputs: dict[str, Tensor], n: Any) -> Any:
 def _write_manifest(network: DepthGate, architecture: str, out: Path, training: dict[str, Any]) -> None:
     import onnxruntime
 
-    table = measured()
+    table = measured(network.spec)
     stage_macs, backbone_macs = macs(network)
     tau = [UNCALIBRATED] * (network.depths - 1)
     name, _, tag = out.name.partition(".")

@@ -130,7 +130,7 @@ def gates_loss(context: PhaseContext, batch: Batch) -> LossTerms:
         for gate, r in zip(network.gates, results[:-1], strict=True)
     ]
     gates = torch.cat(stops, 1)
-    cost = relative_costs(network.depths)
+    cost = relative_costs(network.spec)
     loss = joint_loss(gates, losses, cost, context.phase.cost_weight)
     parts = {"tracking": list(losses.unbind(1)), "gate": list(gates.unbind(1))}
     return LossTerms([(1.0, loss)], parts)

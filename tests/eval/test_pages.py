@@ -248,7 +248,7 @@ def test_the_table_of_costs_makes_its_folder(tmp_path, monkeypatch):
 
     monkeypatch.setattr(room, "stage_seconds", lambda *given: ([0.1] * 4, [0.1] * 3))
     write_costs("default", tmp_path / "new" / "costs.json")
-    assert json.loads((tmp_path / "new" / "costs.json").read_text())["seconds"] == [0.1] * 4
+    assert json.loads((tmp_path / "new" / "costs.json").read_text())["depthgate-s"]["seconds"] == [0.1] * 4
 
 
 def test_a_documents_own_rows_become_a_table():

@@ -27,6 +27,6 @@ def test_a_timed_run_of_ours_counts_updates(pack):
 
 def test_the_table_of_costs_names_its_host_and_command(tmp_path):
     write_costs("default", tmp_path / "costs.json")
-    table = json.loads((tmp_path / "costs.json").read_text())
+    table = json.loads((tmp_path / "costs.json").read_text())["depthgate-s"]
     assert len(table["seconds"]) == 4 and min(table["seconds"]) > 0
     assert table["host"]["cpu"] and "bench" in table["command"]

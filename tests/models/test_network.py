@@ -72,7 +72,7 @@ def test_macs_of_the_first_stage_by_hand(network):
 
 
 def test_costs_are_cumulative_and_relative_to_full_depth():
-    costs = relative_costs(4)
+    costs = relative_costs(NETWORKS["depthgate-s"])
     assert costs[-1] == 1 and (costs.diff() > 0).all()
 
 

@@ -11,7 +11,7 @@ import time
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -20,7 +20,9 @@ import torch
 from eval.host import describe_host
 from models.backbone import Stage, StageSpec
 from models.cost import conv_macs
+from models.export import BackboneGraph, StageGraph, stage_inputs
 from models.network import MAP_PX, NetworkSpec
+from models.registry import build
 from tracker.errors import TrackerError
 
 WARM_UP, RUNS = 5, 40
@@ -89,21 +91,50 @@ def measure_stage(spec: StageSpec, carry: int | None) -> StageCost:
     with torch.inference_mode(), conv_macs(stage) as counts:
         stage(inputs[0] if spec.side else None, inputs[-1] if carry else None)
         macs = sum(counts.values())
+    graph = _graph(_Call(stage, spec.side is not None), inputs, names)
+    return StageCost(_seconds(graph, dict(zip(names, inputs, strict=True))), macs)
+
+
+def measure_network(name: str) -> dict[str, Any]:
+    """The entry of models/costs.json for a network of the registry, weights at random.
+
+    Training weighs depth by it before there is an artefact to time.
+
+    Raises:
+        ValueError: no network has that name.
+    """
+    network = build(name).eval()
+    seconds, without_exit = [], []
+    for k in range(1, network.depths + 1):
+        inputs = {key: value[:1] for key, value in stage_inputs(network, k).items()}
+        modules = [(seconds, StageGraph(network, k))]
+        modules += [(without_exit, BackboneGraph(network, k))] if k < network.depths else []
+        for times, module in modules:
+            given = {key: v for key, v in inputs.items() if times is seconds or "template" not in key}
+            graph = _graph(module, list(given.values()), list(given))
+            times.append(round(_seconds(graph, given), 7))
+    command = f"python app.py search costs {name}"
+    return {
+        "seconds": seconds,
+        "backbone_seconds": without_exit,
+        "command": command,
+        "host": describe_host(),
+    }
+
+
+def _seconds(graph: bytes, inputs: dict[str, torch.Tensor]) -> float:
+    """The least of many runs."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        _graph(_Call(stage, spec.side is not None), inputs, names),
-        options,
-        providers=["CPUExecutionProvider"],
-    )
-    feed = {name: value.numpy() for name, value in zip(names, inputs, strict=True)}
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    feed = {name: value.numpy() for name, value in inputs.items()}
     taken = []
     for _ in range(WARM_UP + RUNS):
         begun = time.perf_counter()
         session.run(None, feed)
         taken.append(time.perf_counter() - begun)
-    return StageCost(float(np.min(taken[WARM_UP:])), macs)
+    return float(np.min(taken[WARM_UP:]))
 
 
 class _Call(torch.nn.Module):
@@ -122,9 +153,7 @@ def _graph(module: torch.nn.Module, inputs: list[torch.Tensor], names: list[str]
     written = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            module, tuple(inputs), written, input_names=names, output_names=["out"], dynamo=False
-        )
+        torch.onnx.export(module, tuple(inputs), written, input_names=names, dynamo=False)
     return written.getvalue()
 
 

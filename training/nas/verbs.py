@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 HOME = Path(__file__).parent
 OWN = HOME / "own.jsonl"
+TABLE = HOME.parents[1] / "models" / "costs.json"
 OWN_TRACKERS, OWN_DESIGNS = HOME / "own_trackers.jsonl", HOME / "own_designs.jsonl"
 TABLE_HELP = "nasbench101.npz, or the published nasbench_full.tfrecord"
 
@@ -73,6 +74,11 @@ def add(
     x.add_argument("--fit", type=Path, metavar="agree.json", help="choose by what our trainings let expect")
     x.add_argument("--out", type=Path, required=True, metavar="DIR", help="select.json and select.png")
     x.set_defaults(run=_select)
+
+    k = kinds.add_parser("costs", parents=[common], help="time the stages of a network of the registry")
+    k.add_argument("network", help="its name; weights are at random")
+    k.add_argument("--out", type=Path, default=TABLE, metavar="FILE", help="default: models/costs.json")
+    k.set_defaults(run=_costs)
 
     f = kinds.add_parser("fit", parents=[common], help="fit the surrogate to the published table")
     f.add_argument("--table", type=Path, required=True, metavar="FILE.npz", help="the compact file")
@@ -205,6 +211,22 @@ def _select(arguments: argparse.Namespace) -> int:
     print(
         f"{len(weighed)} designs weighed, {len(document['front'])} on the front: {arguments.out}/select.json"
     )
+    return 0
+
+
+def _costs(arguments: argparse.Namespace) -> int:
+    import json
+
+    from tracker.errors import ModelError
+    from training.nas.latency import measure_network
+
+    try:
+        entry = measure_network(arguments.network)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    known = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
+    arguments.out.write_text(json.dumps({**known, arguments.network: entry}, indent=1) + "\n")
+    print(" ".join(f"{1e3 * s:.2f}" for s in entry["seconds"]), "ms a stage with its exit")
     return 0
 
 

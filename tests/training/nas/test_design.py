@@ -169,6 +169,17 @@ def test_a_stage_is_measured_once_and_kept(tmp_path, monkeypatch):
         open_times(tmp_path / "times.json")
 
 
+def test_costs_of_a_network_are_of_its_stages_with_and_without_exits(monkeypatch):
+    import training.nas.latency as room
+
+    monkeypatch.setattr(room, "RUNS", 2)
+    entry = room.measure_network("depthgate-s")
+    assert len(entry["seconds"]) == 4 and len(entry["backbone_seconds"]) == 3
+    assert all(a > b for a, b in zip(entry["seconds"], entry["backbone_seconds"], strict=False))
+    with pytest.raises(ValueError, match="did you mean 'depthgate-s'"):
+        room.measure_network("depthgate-x")
+
+
 def test_macs_of_a_measured_stage_are_those_of_the_network():
     from models.cost import macs
 
