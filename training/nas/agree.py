@@ -18,7 +18,6 @@ from scipy.stats import spearmanr
 
 from eval.host import describe_host
 from training.nas.measure import read_lines
-from training.nas.table import logged
 
 Floats, Rows = npt.NDArray[np.float64], npt.NDArray[np.int64]
 RESAMPLINGS = 2000
@@ -153,13 +152,11 @@ def realisations(plain: list[dict[str, Any]], others: list[dict[str, Any]]) -> l
 
 
 def fit(lines: list[dict[str, Any]], accuracy: Floats) -> dict[str, Any]:
-    """Least squares of the tracking loss and of AO on what designs differ in: coefficient, standard error.
-
-    `cell` is −log(1 − accuracy) of the table.
-    """
-    columns = np.array([list(explained(float(accuracy[v["row"]]), v["network"]).values()) for v in lines])
-    names = ["constant", *explained(0.5, lines[0]["network"])]
-    x = np.column_stack([np.ones(len(lines)), columns])
+    """Least squares of the tracking loss and of AO on what designs differ in: coefficient, standard error."""
+    shares = beaten(np.sort(accuracy), np.array([accuracy[line["row"]] for line in lines]))
+    seen = [explained(share, line["network"]) for share, line in zip(shares.tolist(), lines, strict=True)]
+    names = ["constant", *seen[0]]
+    x = np.array([[1.0, *numbers.values()] for numbers in seen])
     found: dict[str, Any] = {"trainings": len(lines)}
     for key in ("loss", "accuracy"):
         y = np.array([line[key] for line in lines])
@@ -173,19 +170,24 @@ def fit(lines: list[dict[str, Any]], accuracy: Floats) -> dict[str, Any]:
     return found
 
 
-def explained(accuracy: float, network: dict[str, Any]) -> dict[str, float]:
-    """A design in the numbers of the fit; of `depths` the mean counts."""
+def beaten(ascending: Floats, accuracy: Floats) -> Floats:
+    """Share of all cells that are below each accuracy, N; by ranks, a diverged training is no outlier."""
+    return np.searchsorted(ascending, accuracy) / len(ascending)
+
+
+def explained(share: float, network: dict[str, Any]) -> dict[str, float]:
+    """A design in the numbers of the fit: share of cells that its cell beats; of `depths` the mean counts."""
     return {
-        "cell": float(logged(accuracy)),
+        "cell": share,
         "scale, doublings": float(np.log2(network["scale"])),
         "cells a stage": float(np.mean(network["depths"])),
         **{name: float(network[name]) for name in ("early", "separable", "squeeze")},
     }
 
 
-def predicted_loss(accuracy: float, network: dict[str, Any], fitted: dict[str, Any]) -> float:
+def predicted_loss(share: float, network: dict[str, Any], fitted: dict[str, Any]) -> float:
     """What `fit` expects a design to lose."""
-    numbers = {"constant": 1.0, **explained(accuracy, network)}
+    numbers = {"constant": 1.0, **explained(share, network)}
     return sum(fitted["loss"][name][0] * value for name, value in numbers.items())
 
 

@@ -28,7 +28,7 @@ from scipy.stats import spearmanr
 from models.nas.features import parameters
 from models.nas.space import Space, enumerate_space
 from models.network import NetworkSpec
-from training.nas.agree import predicted_loss
+from training.nas.agree import beaten, predicted_loss
 from training.nas.design import Design, mutated, random_design
 from training.nas.latency import StageCost, StageTimes
 from training.nas.searchers import Mutations, Raw
@@ -64,11 +64,13 @@ def accuracy_and_features(design: Design, accuracy: float) -> tuple[float, ...]:
     return accuracy, design.features()
 
 
-def expected(fitted: dict[str, Any]) -> Merits:
-    """What speaks for a design by a fit of our trainings (training.nas.agree.fit)."""
+def expected(fitted: dict[str, Any], accuracy: Floats) -> Merits:
+    """What speaks for a design by training.nas.agree.fit; `accuracy` is of every cell of the space."""
+    ascending = np.sort(accuracy)
 
-    def merits(design: Design, accuracy: float) -> tuple[float, ...]:
-        return (-predicted_loss(accuracy, asdict(design), fitted),)
+    def merits(design: Design, reached: float) -> tuple[float, ...]:
+        share = float(beaten(ascending, np.array(reached)))
+        return (-predicted_loss(share, asdict(design), fitted),)
 
     return merits
 

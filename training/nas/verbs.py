@@ -198,7 +198,7 @@ def _select(arguments: argparse.Namespace) -> int:
     merits = accuracy_and_features
     if arguments.fit is not None:
         try:
-            merits = expected(json.loads(arguments.fit.read_text())["fit"])
+            merits = expected(json.loads(arguments.fit.read_text())["fit"], accuracy)
         except (OSError, ValueError, KeyError) as error:
             raise TableError(
                 f"select: {arguments.fit} cannot be read ({error}); expected agree.json"

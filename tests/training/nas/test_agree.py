@@ -80,14 +80,14 @@ def test_a_fit_recovers_what_the_losses_were_made_of():
             "depths": [int(rng.integers(1, 4))] * 4,
             **{name: bool(rng.integers(2)) for name in ("early", "separable", "squeeze")},
         }
-        loss = 2 + 0.3 * np.log(1 - accuracy[row]) - 0.05 * np.log2(network["scale"])
-        loss += 0.1 * network["separable"]
+        share = (accuracy < accuracy[row]).mean()
+        loss = 1 - 0.3 * share - 0.05 * np.log2(network["scale"]) + 0.1 * network["separable"]
         lines.append({"row": row, "network": network, "loss": loss, "accuracy": 1 - loss / 4})
     fitted = fit(lines, accuracy)
     assert fitted["loss"]["cell"] == [pytest.approx(-0.3, abs=1e-4), pytest.approx(0, abs=1e-4)]
     assert fitted["loss"]["separable"][0] == pytest.approx(0.1, abs=1e-4)
     assert fitted["accuracy"]["scale, doublings"][0] == pytest.approx(0.05 / 4, abs=1e-4)
-    again = predicted_loss(accuracy[3], lines[3]["network"], fitted)
+    again = predicted_loss((accuracy < accuracy[3]).mean(), lines[3]["network"], fitted)
     assert again == pytest.approx(lines[3]["loss"], abs=1e-3)
 
 

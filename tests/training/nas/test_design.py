@@ -140,7 +140,7 @@ def test_a_fit_decides_what_is_chosen_within_the_budget():
     fitted = {"loss": {name: [0.0, 0.0] for name in names}}
     fitted["loss"] |= {"constant": [1.0, 0.0], "scale, doublings": [-0.1, 0.0]}
     accuracy = np.full(len(enumerate_space()), 0.9)
-    found = explore(accuracy, Known(), 3.0, 120, expected(fitted))
+    found = explore(accuracy, Known(), 3.0, 120, expected(fitted, accuracy))
     chosen = document_of(found, 3.0, "a table", {})["chosen"]
     assert chosen["scale"] == max(w.design.scale for w in found if w.ms <= 3.0)
     assert chosen["merits"] == [pytest.approx(-1 + 0.1 * np.log2(chosen["scale"]), abs=1e-5)]
@@ -170,12 +170,22 @@ def test_a_stage_is_measured_once_and_kept(tmp_path, monkeypatch):
 
 
 def test_costs_of_a_network_are_of_its_stages_with_and_without_exits(monkeypatch):
+    """A second a convolution: what is timed can be counted."""
+    import onnx
+
     import training.nas.latency as room
 
-    monkeypatch.setattr(room, "RUNS", 2)
+    def count(graph, inputs):
+        assert len(onnx.load_from_string(graph).graph.input) == len(inputs)
+        return sum(node.op_type == "Conv" for node in onnx.load_from_string(graph).graph.node)
+
+    monkeypatch.setattr(room, "_seconds", count)
     entry = room.measure_network("depthgate-s")
-    assert len(entry["seconds"]) == 4 and len(entry["backbone_seconds"]) == 3
-    assert all(a > b for a, b in zip(entry["seconds"], entry["backbone_seconds"], strict=False))
+    of_an_exit = 1 + 2 + 2 * 2 + 2  # embedding, fuse and mix, two separable towers, score and box
+    assert [a - b for a, b in zip(entry["seconds"], entry["backbone_seconds"], strict=False)] == [
+        of_an_exit
+    ] * 3
+    assert entry["seconds"][3] > of_an_exit
     with pytest.raises(ValueError, match="did you mean 'depthgate-s'"):
         room.measure_network("depthgate-x")
 
