@@ -13,6 +13,12 @@ CELL = CellSpec.from_edges(
     ((0, 1), (0, 2), (0, 3), (2, 3), (0, 4), (2, 4), (3, 4), (1, 5), (4, 5)),
 )
 
+# Row 685, md5 0f65f27b…: chosen, with its widths, by `app.py search select` (docs/results/nas/select.json).
+SELECTED = CellSpec.from_edges(
+    (CONV1X1, CONV3X3, CONV3X3),
+    ((0, 1), (0, 2), (0, 3), (2, 3), (1, 4), (3, 4)),
+)
+
 NETWORKS = {
     "depthgate-s": NetworkSpec(
         stages=(
@@ -20,6 +26,15 @@ NETWORKS = {
             StageSpec(side=None, stem=(), width=96, cells=(CELL,)),
             StageSpec(side=256, stem=(16, 24, 48, 96), width=96, cells=(CELL, CELL)),
             StageSpec(side=None, stem=(), width=128, cells=(CELL, CELL)),
+        ),
+        head_channels=48,
+    ),
+    "depthgate-n": NetworkSpec(
+        stages=(
+            StageSpec(side=128, stem=(16, 40), width=80, cells=(), early=(SELECTED,)),
+            StageSpec(side=None, stem=(), width=120, cells=(SELECTED,)),
+            StageSpec(side=256, stem=(16, 32, 64), width=120, cells=(), early=(SELECTED,)),
+            StageSpec(side=None, stem=(), width=160, cells=(SELECTED,)),
         ),
         head_channels=48,
     ),

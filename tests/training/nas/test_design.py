@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ from training.nas.select import (
     small_and_accurate,
 )
 
+ROOT = Path(__file__).parents[3]
+
 
 def test_a_design_of_a_row_is_of_that_row():
     for row in (0, 3, 90, 2_600, 70_000, 423_623):
@@ -37,6 +40,16 @@ def test_the_plain_design_is_the_shipped_network_with_another_cell():
 
     space = enumerate_space()
     assert Design.of_row(space.index(CELL)).network(space) == NETWORKS["depthgate-s"]
+
+
+def test_the_selected_network_is_what_the_search_wrote():
+    from models.registry import NETWORKS, SELECTED
+
+    space = enumerate_space()
+    chosen = json.loads((ROOT / "docs/results/nas/select.json").read_text())["chosen"]
+    assert SELECTED.hash() == "0f65f27b3520767e9114e4f6618d3344" == chosen["hash"]
+    assert space.index(SELECTED) == 685 == chosen["row"]
+    assert design_of(chosen).network(space) == NETWORKS["depthgate-n"]
 
 
 def test_every_choice_builds_and_answers_on_the_grid():
