@@ -64,7 +64,8 @@ def _verdict(error: Exception) -> tuple[int, str]:
     if isinstance(error, TrackerError):
         return WRONG_USE, f"error: {error}"
     if isinstance(error, ModuleNotFoundError) and (extra := _extra(error)):
-        return WRONG_USE, f"error: {error.name} is not installed; pip install 'depthgate[{extra}]'"
+        package = str(error.name).split(".")[0]
+        return WRONG_USE, f"error: {package} is not installed; pip install 'depthgate[{extra}]'"
     return FAILED, f"internal error: {type(error).__name__}: {error}; --debug shows where"
 
 

@@ -43,8 +43,9 @@ def run(*arguments: object) -> int:
 
 
 def new_process(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """The code in a Python of its own, at the project's root."""
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    """The code in a Python of its own, at the project's root; Ctrl-C is heard even where ours ignores it."""
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command = [sys.executable, "-c", heard + code, *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
@@ -338,9 +339,9 @@ MISSING = {
     "train training/recipes/smoke.yaml": "torch is not installed; pip install 'depthgate[train]'",
     "calibrate none --data none": "joblib is not installed; pip install 'depthgate[train]'",
     "export none --out none": "onnx is not installed; pip install 'depthgate[export]'",
-    "eval folder none --out none": "joblib is not installed; pip install 'depthgate[eval]'",
+    "eval folder none --out none": "matplotlib is not installed; pip install 'depthgate[eval]'",
     "eval otb none --out none": "matplotlib is not installed; pip install 'depthgate[eval]'",
-    "bench --parts": "threadpoolctl is not installed; pip install 'depthgate[eval]'",
+    "bench --parts": "matplotlib is not installed; pip install 'depthgate[eval]'",
     "search show 0": "torch is not installed; pip install 'depthgate[search]'",
 }
 

@@ -62,3 +62,8 @@ def tiny_network() -> DepthGate:
         StageSpec(side=None, stem=(), width=8, cells=cells),
     )
     return DepthGate(NetworkSpec(stages=stages, head_channels=4))
+
+
+def tiny_costs(spec: NetworkSpec) -> torch.Tensor:
+    """Of tiny_network, which nobody measured."""
+    return torch.tensor([0.15, 0.3, 0.7, 1.0])[-len(spec.stages) :]

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import training.loop as loop
 from tests.conftest import ROOT
-from tests.training.conftest import tiny_network
+from tests.training.conftest import tiny_costs, tiny_network
 from training import checkpoint, guards, phases
 from training.guards import DivergedError
 from training.logs import read_log
@@ -54,6 +54,7 @@ def recipe(**changes):
 def painted(painted_store, monkeypatch):
     monkeypatch.setattr(loop, "open_store", lambda root: painted_store)
     monkeypatch.setattr(loop, "build", lambda name: tiny_network())
+    monkeypatch.setattr(phases, "relative_costs", tiny_costs)
 
 
 class Killed(Exception):

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 import training.loop as loop
 from models.network import pixels
 from tests.conftest import ROOT
-from tests.training.conftest import paint_store, tiny_network
+from tests.training.conftest import paint_store, tiny_costs, tiny_network
 from tests.training.processes import run
 from tests.training.test_loop import GROWING, Killed, equal, recipe
 from training import phases
@@ -50,6 +50,7 @@ def paint(dtype=torch.float32, frozen=False) -> None:
     loop.build = lambda name: network(dtype)
     loop.LOG_SAMPLES = 1
     phases.pixels = lambda crop: pixels(crop).to(dtype)
+    phases.relative_costs = tiny_costs
     if frozen:
         original = loop._set_modes
         loop._set_modes = lambda network, *rest: (original(network, *rest), network.eval())
@@ -60,7 +61,8 @@ def restored(monkeypatch):
     """What `paint` changes in this process is undone."""
     for name in ("open_store", "build", "LOG_SAMPLES", "_set_modes"):
         monkeypatch.setattr(loop, name, getattr(loop, name))
-    monkeypatch.setattr(phases, "pixels", pixels)
+    for name in ("pixels", "relative_costs"):
+        monkeypatch.setattr(phases, name, getattr(phases, name))
 
 
 def train_as(world, wanted, folder, *painted):
