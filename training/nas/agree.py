@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from eval.host import describe_host
+from eval.kept import write_json
 from training.nas.measure import read_lines
 
 Floats, Rows = npt.NDArray[np.float64], npt.NDArray[np.int64]
@@ -27,7 +28,7 @@ INTERVAL = (0.025, 0.975)
 def agree(
     accuracy: Floats, measured: Rows, own: Path, trackers: Path, designs: Path, out: Path
 ) -> dict[str, Any]:
-    """Writes OUT/agree.json and agree.png and returns the document.
+    """Writes OUT/agree.json, fit.json and agree.png and returns the first.
 
     Args:
         accuracy: what the table says of every cell of the space, the surrogate where it says nothing.
@@ -42,11 +43,16 @@ def agree(
         "cifar": {**cifar, **agreement(cifar)},
         "tracker": {**tracked, **agreement(tracked), **spread_of_seeds(tracked)},
         "realisations": realisations(read_lines(trackers), read_lines(designs)),
-        "fit": fit(read_lines(trackers) + read_lines(designs), accuracy),
     }
     document["table"] = table_of(document)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "agree.json").write_text(json.dumps(document, indent=1) + "\n")
+    write_json(out / "agree.json", document)
+    fitted = {
+        "command": document["command"],
+        "host": document["host"],
+        **fit(read_lines(trackers) + read_lines(designs), accuracy),
+    }
+    write_json(out / "fit.json", {**fitted, "table": table_of_fit(fitted)})
     draw(document, out / "agree.png")
     return document
 
@@ -206,6 +212,16 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
         interval = "{:+.2f} … {:+.2f}".format(*found["interval"])
         verdict = "yes" if found["resolved"] else "no"
         rows.append([name, str(len(part["rows"])), str(trainings), f"{found['rho']:+.2f}", interval, verdict])
+    return rows
+
+
+def table_of_fit(fitted: dict[str, Any]) -> list[list[str]]:
+    """A row a number of `explained`: what one more of it changes."""
+    rows = [["one more of", "tracking loss", "AO on val"]]
+    words = {"cell": "share of all cells that the cell beats", "scale, doublings": "doubling of the widths"}
+    for name in fitted["loss"]:
+        changes = ["{:+.3f} ± {:.3f}".format(*fitted[key][name]) for key in ("loss", "accuracy")]
+        rows.append([words.get(name, name), *changes])
     return rows
 
 

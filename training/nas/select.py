@@ -1,7 +1,7 @@
 """Cells, widths, depths, strides and realisations of the tracking backbone, selected by measured latency.
 
     python app.py search select --budget 5 --table nasbench101.npz --out docs/results/nas/by_table
-    python app.py search select --budget 5 --table nasbench101.npz --fit docs/results/nas/agree.json --out …
+    python app.py search select --budget 5 --table nasbench101.npz --fit docs/results/nas/fit.json --out …
 
 Before anything was trained, three things are weighed, and none bought with
 another: the accuracy of the cell in the table, the features that the design

@@ -64,14 +64,14 @@ def add(
 
     g = kinds.add_parser("agree", parents=[common], help="whether our trainings rank cells as the table does")
     g.add_argument("--table", type=Path, required=True, metavar="FILE", help=TABLE_HELP)
-    g.add_argument("--out", type=Path, required=True, metavar="DIR", help="agree.json and agree.png")
+    g.add_argument("--out", type=Path, required=True, metavar="DIR", help="agree.json, fit.json, agree.png")
     g.set_defaults(run=_agree)
 
     x = kinds.add_parser("select", parents=[common], help="backbones of the tracker by measured latency")
     x.add_argument("--budget", type=float, required=True, metavar="MS", help="of the four stages, one thread")
     x.add_argument("--table", type=Path, metavar="FILE", help=TABLE_HELP + "; without it the surrogate alone")
     x.add_argument("--evaluations", type=positive, default=300, help="designs to weigh (default 300)")
-    x.add_argument("--fit", type=Path, metavar="agree.json", help="choose by what our trainings let expect")
+    x.add_argument("--fit", type=Path, metavar="fit.json", help="choose by what our trainings let expect")
     x.add_argument("--out", type=Path, required=True, metavar="DIR", help="select.json and select.png")
     x.set_defaults(run=_select)
 
@@ -198,10 +198,10 @@ def _select(arguments: argparse.Namespace) -> int:
     merits = accuracy_and_features
     if arguments.fit is not None:
         try:
-            merits = expected(json.loads(arguments.fit.read_text())["fit"], accuracy)
+            merits = expected(json.loads(arguments.fit.read_text()), accuracy)
         except (OSError, ValueError, KeyError) as error:
             raise TableError(
-                f"select: {arguments.fit} cannot be read ({error}); expected agree.json"
+                f"select: {arguments.fit} cannot be read ({error}); expected fit.json"
             ) from error
         source += "; expected loss by the fit to our trainings"
     times = open_times(user_cache() / "stage_times.json")
