@@ -88,7 +88,10 @@ CASES = {
 
 @pytest.mark.parametrize(
     "wanted, frozen, size",
-    [pytest.param(*c, id=name, marks=[pytest.mark.slow] * (c[2] > 2)) for name, c in CASES.items()],
+    [
+        pytest.param(*c, id=name, marks=[pytest.mark.slow] * (name != "group of all"))
+        for name, c in CASES.items()
+    ],
 )
 def test_several_processes_train_the_weights_and_log_the_lines_of_one(
     wanted, frozen, size, restored, tmp_path
@@ -130,6 +133,7 @@ def killed_twice(world, wanted, folder):
     return saves
 
 
+@pytest.mark.slow
 def test_all_ranks_hold_one_average_and_resume_from_the_checkpoint_of_rank_0(tmp_path):
     """Growing batch, accumulation, LARS, norms apart and frozen half-way, rounded gradients."""
     wanted = recipe_of(BUSY, replace(GATES, samples=8, batch=4), gradients="bf16")
