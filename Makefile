@@ -17,7 +17,7 @@ demo/cyclist.mp4: .venv/.demo tracker/zoo/index.json
 		--save demo/cyclist.mp4 --csv demo/cyclist.csv --picture demo/cyclist.png
 
 test: .venv/.dev
-	.venv/bin/pytest
+	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses auto --dist worksteal
 
 check: lint test
 
