@@ -122,9 +122,10 @@ class Losses:
 def losses_of(network: DepthGate, samples: Arrays, rows: npt.NDArray[np.int64]) -> Losses:
     """Tracking, the teacher's map, and its features, weighed as in the recipes' phase `exits`."""
     part = {name: torch.from_numpy(column[rows]) for name, column in samples.items()}
-    [exit_] = network.exits
-    kept = exit_.embed(network.backbone({SEARCH_SIDE: pixels(part["template"])})[-1])
-    [embedding] = network.embed({SEARCH_SIDE: pixels(part["search"])})
+    [exit_], [stage] = network.exits, network.spec.stages
+    assert stage.side is not None
+    kept = exit_.embed(network.backbone({stage.side: pixels(part["template"])})[-1])
+    [embedding] = network.embed({stage.side: pixels(part["search"])})
     score, ltrb = exit_(embedding, exit_.template(kept))
     tracking = tracking_loss(score, ltrb, make_targets(part["boxes"], part["present"])).mean()
     soft = SoftTargets(*(part[name].float() for name in ("probability", "ltrb", "known")))
