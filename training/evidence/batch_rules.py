@@ -165,7 +165,8 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
 
 def _cell(rows: dict[str, Any], name: str, batch: int) -> dict[str, Any] | None:
     shared = "base" if batch == BASE_BATCH and name not in DEFAULTS else name
-    return rows.get(shared, {}).get(str(batch))
+    cell: dict[str, Any] | None = rows.get(shared, {}).get(str(batch))
+    return cell
 
 
 def _accuracy(rows: dict[str, Any], name: str, batch: int) -> str:

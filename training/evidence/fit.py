@@ -60,8 +60,8 @@ Marks = Callable[[int], list[int]]
 
 
 def even_marks(samples: int) -> list[int]:
-    """40 points at equal distances."""
-    return [samples * i // 40 for i in range(1, 41)]
+    """20 points at equal distances."""
+    return [samples * i // 20 for i in range(1, 21)]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ OPTIMISERS = {
     "Adam": ("adam", 0.9),
 }
 WAYS = ("decay", "growth")
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "hybrid": {"growth": True, "max_batch": 5 * BATCH},
     "growth, rate × 5": {"growth": True, "raised": Raised(lr_factor=5.0)},
     "growth, rate × 5, momentum .98": {"growth": True, "raised": Raised(lr_factor=5.0, momentum=0.98)},
@@ -78,7 +78,7 @@ def experiment(data: Path, out: Path, jobs: int) -> dict[str, Any]:
     wanted |= {("momentum", way): phase_of("momentum", rates["momentum"], **c) for way, c in VARIANTS.items()}
     trials = [Trial(f"{n}|{way}", phase, seed) for (n, way), phase in wanted.items() for seed in SEEDS]
     found = train(trials, title="growing")
-    document = {
+    document: dict[str, Any] = {
         "command": "python -m training.evidence.growth",
         "host": describe_host(),
         "rates": rates,
@@ -92,7 +92,7 @@ def experiment(data: Path, out: Path, jobs: int) -> dict[str, Any]:
 
 def _row(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """Curves of the seeds on common points (those of the longest batch decide how many there are)."""
-    grid = np.arange(1, 41) * EPOCHS * N // 40
+    grid = np.arange(1, 21) * EPOCHS * N // 20
     curves = {
         key: [np.interp(grid, x["samples"], x[key]).round(4).tolist() for x in lines if not x["diverged"]]
         for key in ("train_loss", "loss", "accuracy")
@@ -138,7 +138,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
 
     figure = Figure((16, 9), layout="constrained")
     axes = figure.subplots(2, len(RATES), sharex="row")
-    epochs = np.arange(1, 41) * EPOCHS / 40
+    epochs = np.arange(1, 21) * EPOCHS / 20
     for column, optimiser in enumerate(RATES):
         for name, row in document["rows"].items():
             which, way = name.split("|")

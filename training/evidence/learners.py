@@ -25,7 +25,7 @@ from training.targets import make_targets
 FIRST_CHARACTER, CHARACTERS = 32, 97
 """Printable ASCII, and one for the end of a line and one for everything else."""
 
-WINDOW, WINDOWS, HELD_OUT_WINDOWS = 32, 4096, 1024
+WINDOW, WINDOWS, HELD_OUT_WINDOWS = 32, 4096, 512
 HELD_OUT_TRACKS, HELD_OUT_PAIRS = 8, 400
 
 
@@ -122,7 +122,7 @@ class TrackerLearner:
     def __init__(self, data: Path) -> None:
         self.pairs, self.train, self.held_out = half_size_pairs(data)
         self.samples = len(self.train)
-        self.network = DepthGate(SMALL_TRACKER).to(memory_format=torch.channels_last)
+        self.network = DepthGate(SMALL_TRACKER).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module: nn.Module = self.network
 
     def loss(self, rows: Rows) -> Tensor:
@@ -164,7 +164,8 @@ class PictureLearner:
     def __init__(self, data: Path, norm_momentum: float = 0.1) -> None:
         self.train, self.held_out = small_pictures(data)
         self.samples = len(self.train)
-        self.module: nn.Module = NasBenchNetwork(SELECTED, STEM, 1).to(memory_format=torch.channels_last)
+        network = NasBenchNetwork(SELECTED, STEM, 1)
+        self.module: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for layer in self.module.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.momentum = norm_momentum
