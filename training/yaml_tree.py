@@ -123,4 +123,6 @@ def plain(value: Any) -> Any:
     """The inverse of `build`: dataclasses as dicts, tuples as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
     return [plain(v) for v in value] if isinstance(value, tuple) else value

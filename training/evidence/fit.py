@@ -10,7 +10,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,10 +22,11 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from eval.host import describe_host
-from training.nas.measure import read_lines
+from training.nas.measure import open_lines, read_lines
 from training.optimisers import make_optimiser, set_step
 from training.recipe import Phase
 from training.schedule import make_plan, pieces, updates
+from training.yaml_tree import plain
 
 Rows = npt.NDArray[np.int64]
 
@@ -73,7 +74,10 @@ class Trial:
     seed: int
 
     def key(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        """What it is, by the values of the phase that are not the default."""
+        said = {f.name: getattr(self.phase, f.name) for f in fields(Phase)}
+        said = {name: value for name, value in said.items() if value != Phase.__dict__.get(name)}
+        return json.dumps([self.row, self.seed, plain(said)], sort_keys=True)
 
 
 def fit(
@@ -152,8 +156,7 @@ def run(
     work = Parallel(jobs, return_as="generator_unordered")(
         delayed(_train)(trial, learn, marks, probe) for trial in left
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("a") as file:
+    with open_lines(out) as file:
         for line in _progress(work, title, len(left)):
             file.write(json.dumps(line) + "\n")
             file.flush()

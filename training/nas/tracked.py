@@ -37,7 +37,7 @@ from tracker.zoo import find
 from training.frame_store import open_store
 from training.losses import SoftTargets, feature_loss, response_loss, tracking_loss
 from training.nas.design import Design
-from training.nas.measure import read_lines
+from training.nas.measure import open_lines, read_lines
 from training.optimisers import parameter_groups
 from training.streams import PairStream
 from training.targets import make_targets
@@ -223,8 +223,7 @@ def measure_tracked(
         work = Parallel(jobs, return_as="generator_unordered")(
             delayed(_measure_one)(design, repeat, data, files) for design, repeat in tasks
         )
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with out.open("a") as file:
+        with open_lines(out) as file:
             for line in track(work, "training trackers", len(tasks)):
                 file.write(json.dumps(line) + "\n")
                 file.flush()
