@@ -157,7 +157,7 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
     table = [["accuracy, % ± sd of 3 seeds", *[f"{b}" for b in batches]]]
     for name, title in TITLES.items():
         table.append([title, *[_accuracy(rows, name, b) for b in batches]])
-    table.append(["**updates / seconds to the accuracy of batch 8**", *[""] * len(batches)])
+    table.append(["**updates / CPU seconds to the accuracy of batch 8**", *[""] * len(batches)])
     for name, title in TITLES.items():
         table.append([title, *[_to_target(rows, name, b) for b in batches]])
     return table

@@ -86,7 +86,7 @@ def fit(
     """Train `learner` by the plan of `phase`, on one thread; its curve at the first update past each mark.
 
     Returns:
-        updates, seconds (of training alone), diverged, peak_lr, and by point: samples, update, at_seconds,
+        updates, seconds (of this thread's CPU, validation left out), diverged, peak_lr, and by point: samples, update, at_seconds,
         train_loss (mean since the point before), accuracy, loss (of validation) and, with a probe, probe.
         A training whose loss is not finite ends there.
     """
@@ -103,7 +103,7 @@ def fit(
     ahead = deque(marks(phase.samples))
     seconds, lost, since, done = 0.0, 0.0, 0, 0
     for update in updates(plan):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         learner.module.train()
         set_step(optimiser, update.step)
         optimiser.zero_grad(set_to_none=True)
@@ -113,7 +113,7 @@ def fit(
             lost += share.item() * update.count
         nn.utils.clip_grad_norm_(learner.module.parameters(), learner.clip)
         optimiser.step()
-        seconds, since, done = seconds + time.perf_counter() - begun, since + update.count, done + 1
+        seconds, since, done = seconds + time.thread_time() - begun, since + update.count, done + 1
         if not math.isfinite(lost):
             out["diverged"] = True
             break
