@@ -44,11 +44,11 @@ def refusal(recipe: Recipe, folder: Path) -> str | None:
 def _differences(old: Any, new: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Dotted keys whose values differ, in the recipe's order, with both values; a phase goes by its name."""
     if where == "phases":
-        names = [[phase["name"] for phase in phases] for phases in (old, new)]
-        if names[0] != names[1]:
-            yield where, *names
+        before, now = ([phase["name"] for phase in phases] for phases in (old, new))
+        if before != now:
+            yield where, before, now
             return
-        old, new = (dict(zip(names[0], phases, strict=True)) for phases in (old, new))
+        old, new = (dict(zip(now, phases, strict=True)) for phases in (old, new))
     if isinstance(old, dict) and isinstance(new, dict):
         for key in new:
             yield from _differences(old[key], new[key], f"{where}.{key}" if where else key)
