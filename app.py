@@ -11,7 +11,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from training.arguments import box, count, numbers, positive
+from eval import verbs as evaluation
+from eval.arguments import box, count, positive
 from training.nas import verbs as search
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -108,8 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(verbs, common)
     _add_export(verbs, common)
     _add_calibrate(verbs, common)
-    _add_eval(verbs, common)
-    _add_bench(verbs, common)
+    evaluation.add(verbs, common)
     search.add(verbs, common)
     return parser
 
@@ -247,205 +247,6 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     from training.calibrate import calibrate
 
     calibrate(arguments.artefact, arguments.data)
-    return DONE
-
-
-def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    p = verbs.add_parser(
-        "eval", parents=[common], help="accuracy on annotated sequences, beside other trackers"
-    )
-    kinds = p.add_subparsers(title="what", metavar="WHAT", required=True, parser_class=_Parser)
-    f = kinds.add_parser("folder", parents=[common], help="a folder of sequences")
-    f.add_argument("folder", type=Path, help="with index.json, GOT-10k's list.txt, or NAME/groundtruth.txt")
-    f.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="results; an interrupted run goes on"
-    )
-    f.add_argument("--model", default="default", metavar="NAME", help="name in the zoo or an artefact folder")
-    f.add_argument(
-        "--contenders", metavar="A,B,…", help="budgets, 'random depth', kcf, csrt, mosse, static, …"
-    )
-    f.add_argument(
-        "--starts", type=int, choices=(1, 3), default=1, help="3: start boxes moved by 4 %% as well"
-    )
-    f.add_argument(
-        "--jobs", type=positive, default=1, help="sequences side by side; more than 1 takes no milliseconds"
-    )
-    f.set_defaults(run=_eval_folder)
-    for kind, text in (
-        ("otb", "OTB by the got10k package: success, precision, normalised precision"),
-        ("got10k", "GOT-10k by its own package: AO, SR; a zip for the server's test"),
-        ("uav123", "UAV123"),
-        ("nfs", "Need for Speed"),
-        ("dtb70", "DTB70"),
-        ("lasot", "LaSOT, test split"),
-    ):
-        b = kinds.add_parser(kind, parents=[common], help=text)
-        b.add_argument("data", type=Path, help="root folder of the data set")
-        b.add_argument("--out", type=Path, required=True, metavar="DIR", help="an interrupted run goes on")
-        b.add_argument("--model", default="default", metavar="NAME")
-        b.add_argument("--contenders", default="default,full", metavar="A,B,…")
-        if kind == "otb":
-            b.add_argument("--version", choices=("otb50", "otb100", "otb2013"), default="otb100")
-        if kind == "got10k":
-            b.add_argument("--subset", choices=("val", "test"), default="val")
-        b.set_defaults(run=_eval_toolkit, kind=kind)
-    w = kinds.add_parser("sweep", parents=[common], help="accuracy against ms and MACs over budgets")
-    w.add_argument("folder", type=Path)
-    w.add_argument("--out", type=Path, required=True, metavar="DIR", help="an interrupted sweep goes on")
-    w.add_argument("--model", default="default", metavar="NAME")
-    w.set_defaults(run=_eval_sweep)
-    r = kinds.add_parser("report", parents=[common], help="one HTML page of a finished eval folder")
-    r.add_argument("out", type=Path, help="where eval folder wrote")
-    r.add_argument("folder", type=Path, help="the folder of sequences that it ran on")
-    r.add_argument("--contender", default="default", metavar="NAME", help="whose failures come first")
-    r.add_argument("--beside", default="csrt", metavar="NAME", help="drawn beside it")
-    r.set_defaults(run=_eval_report)
-    v = kinds.add_parser("vot", parents=[common], help="VOT by the official toolkit over TraX, or built in")
-    v.add_argument("data", type=Path, help="folder with index.json, or of sequences")
-    v.add_argument(
-        "--stack", default="local", help="vot2016, vot2018, vot2022stb, local, or an id of the toolkit"
-    )
-    v.add_argument("--workspace", type=Path, required=True, metavar="DIR", help="an interrupted run goes on")
-    v.add_argument("--built-in", action="store_true", help="in seconds, without the toolkit")
-    v.add_argument("--model", default="default", metavar="NAME")
-    v.add_argument("--contenders", default="default,kcf", metavar="A,B,…")
-    v.add_argument("--sequences", metavar="A,B,…", help="default: those of VOT, else all")
-    v.set_defaults(run=_eval_vot)
-    layout = kinds.add_parser("layout", parents=[common], help="lay sequences out as otb, got10k or vot")
-    layout.add_argument("kind", choices=("otb", "got10k", "vot"))
-    layout.add_argument("data", type=Path, help="folder with index.json")
-    layout.add_argument("--out", type=Path, required=True, metavar="DIR")
-    layout.set_defaults(run=_eval_layout)
-
-
-def _eval_folder(arguments: argparse.Namespace) -> int:
-    from eval.figures import write_figure
-    from eval.folder import evaluate_folder
-    from eval.tables import evaluation_table
-
-    names = None if arguments.contenders is None else arguments.contenders.split(",")
-    document = evaluate_folder(
-        arguments.folder, arguments.out, arguments.model, names, arguments.starts, arguments.jobs
-    )
-    table = evaluation_table(document)
-    (arguments.out / "evaluation.md").write_text(table + "\n")
-    write_figure(document, arguments.out / "evaluation.png")
-    print(table)
-    return DONE
-
-
-def _eval_sweep(arguments: argparse.Namespace) -> int:
-    from eval.sweep import sweep
-    from eval.tables import sweep_table
-
-    print(sweep_table(sweep(arguments.folder, arguments.out, arguments.model)))
-    return DONE
-
-
-def _eval_report(arguments: argparse.Namespace) -> int:
-    from eval.report import write_report
-
-    print(f"report {write_report(arguments.out, arguments.folder, arguments.contender, arguments.beside)}")
-    return DONE
-
-
-def _eval_toolkit(arguments: argparse.Namespace) -> int:
-    from eval import toolkits
-    from eval.contenders import make_contender
-    from eval.tables import toolkit_table
-    from tracker import Tracker
-
-    tracker = Tracker.load(arguments.model)
-    contenders = {name: make_contender(name, tracker) for name in arguments.contenders.split(",")}
-    if arguments.kind == "otb":
-        document = toolkits.evaluate_otb(arguments.data, arguments.out, contenders, arguments.version)
-    elif arguments.kind == "got10k":
-        document = toolkits.evaluate_got10k(arguments.data, arguments.out, contenders, arguments.subset)
-    else:
-        document = toolkits.evaluate_ope(arguments.kind, arguments.data, arguments.out, contenders)
-    print(toolkit_table(document))
-    return DONE
-
-
-def _eval_vot(arguments: argparse.Namespace) -> int:
-    from eval.sequences import chosen, read_sequences
-    from eval.tables import vot_table
-    from eval.vot import evaluate_built_in, evaluate_vot
-
-    sequences = chosen(read_sequences(arguments.data), arguments.sequences, "VOT")
-    evaluate = evaluate_built_in if arguments.built_in else evaluate_vot
-    names = arguments.contenders.split(",")
-    document = evaluate(sequences, arguments.stack, arguments.workspace, names, arguments.model)
-    print(vot_table(document))
-    return DONE
-
-
-def _eval_layout(arguments: argparse.Namespace) -> int:
-    from eval import layouts
-    from eval.sequences import chosen, read_sequences
-
-    sequences = read_sequences(arguments.data)
-    if arguments.kind == "vot":
-        written = [a.name for a in layouts.write_vot(chosen(sequences, None, "VOT"), arguments.out)]
-    elif arguments.kind == "otb":
-        written = layouts.write_otb(sequences, arguments.out)
-    else:
-        written = layouts.write_got10k(sequences, arguments.out)
-    print(f"{len(written)} sequences in {arguments.out}")
-    return DONE
-
-
-def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    p = verbs.add_parser("bench", parents=[common], help="milliseconds of update, side by side in one run")
-    what = p.add_mutually_exclusive_group()
-    what.add_argument("--data", type=Path, metavar="DIR", help="folder with index.json: time whole updates")
-    what.add_argument(
-        "--costs", type=Path, metavar="FILE", help="time the stages alone, write models/costs.json"
-    )
-    what.add_argument("--parts", action="store_true", help="time crops, stages and decoding apart")
-    what.add_argument("--single", type=Path, metavar="FILE", help="time a tracker.onnx beside the stages")
-    p.add_argument("--sequences", default="OTB/David,UAV123/bike1,VOT2015/car1", metavar="A,B,…")
-    p.add_argument("--model", default="default", metavar="NAME")
-    p.add_argument("--peers-from", type=Path, metavar="FILE.py", help="module with make(name, threads)")
-    p.add_argument(
-        "--peers",
-        nargs="?",
-        const="kcf,csrt,mosse",
-        metavar="A,B,…",
-        help="beside others, with --data: kcf,csrt,mosse, or names that the module knows",
-    )
-    p.add_argument("--threads", type=numbers, default=[1], metavar="1,2,…", help="with --parts (default 1)")
-    p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, and a plot beside it")
-    p.set_defaults(run=_bench)
-
-
-def _bench(arguments: argparse.Namespace) -> int:
-    from eval import bench, figures, forms, latency, tables
-    from tracker.errors import SourceError
-
-    if arguments.data is None and (arguments.peers is not None or arguments.peers_from is not None):
-        raise SourceError("bench: --peers are timed on --data DIR, which is not given")
-    if arguments.single is not None:
-        print(tables.forms_table(forms.compare_forms(arguments.model, arguments.single, arguments.json)))
-    elif arguments.parts:
-        print(tables.latency_table(latency.latency(arguments.model, arguments.threads, arguments.json)))
-    elif arguments.costs is not None:
-        table = bench.write_costs(arguments.model, arguments.costs)
-        for k, seconds in enumerate(table["seconds"], start=1):
-            print(f"stage {k}  {seconds * 1e3:.3f} ms")
-        for k, seconds in enumerate(table["backbone_seconds"], start=1):
-            print(f"stage {k} without its exit  {seconds * 1e3:.3f} ms")
-    elif arguments.data is None:
-        raise SourceError("bench: expected one of --data DIR, --costs FILE, --parts, --single FILE")
-    else:
-        peers = [] if arguments.peers is None else arguments.peers.split(",")
-        names = arguments.sequences.split(",")
-        document = bench.bench(
-            arguments.data, names, arguments.model, arguments.peers_from, peers, arguments.json
-        )
-        print(tables.bench_table(document))
-        if arguments.json is not None:
-            figures.bench_figure(document, arguments.json.with_suffix(".png"))
     return DONE
 
 

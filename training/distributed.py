@@ -1,4 +1,4 @@
-"""Data-parallel training: the process group, a rank's samples, and gradients of the global batch.
+"""Data-parallel training: the process group, and gradients of the global batch.
 
     torchrun --nproc-per-node 4 -- app.py train recipe.yaml
 
@@ -11,12 +11,12 @@ number of processes moves nothing. A loop calls this module as follows
         group = normalisation_group(world, recipe_group)          # group_batch_norm
         convert_batch_norm(network, group)
         step = data_parallel(network, loss_of, world, torus_hook(torus_mesh(world), world))
-        for start in range(seen, samples, batch):                 # the sample clock
-            mine = share(start, batch, world)
-            loss = step(stream.batch(mine.start, len(mine)))      # share_of_mean(values, batch, world)
-            loss.backward()                                       # gradients: summed over the world
+        for update in updates(plan):                              # the sample clock: schedule
+            for first, count in pieces(update, micro_batch, world.size, world.rank):
+                loss = step(stream.batch(first, count))           # sum of losses / update.count
+                (loss * world.size).backward()                    # DDP averages what has to be summed
             optimizer.step()
-        average_buffers(network, world)                           # before a checkpoint by rank 0
+            average_buffers(network, world)
 
 Source: Li et al. 2020, PyTorch Distributed (arXiv 2006.15704), for buckets
 and overlap. docs/distributed.md has the hazards that the rules here avoid.
@@ -176,36 +176,12 @@ def of_rank_0(value: T, world: World) -> T:
     return box[0]
 
 
-def share(start: int, count: int, world: World) -> range:
-    """Sample indices of this rank among `start` … `start + count − 1`.
-
-    Contiguous, without overlap, complete; sizes differ by at most one and
-    may be 0. Which samples exist follows from the sample clock alone.
-    """
-    first, last = (count * r // world.size for r in (world.rank, world.rank + 1))
-    return range(start + first, start + last)
-
-
 def world_sum(value: Tensor, world: World) -> Tensor:
     """`value` added up over the ranks, without gradient; same shape and dtype. Every rank must call it."""
     total = value.detach().clone()
     if world.size > 1:
         dist.all_reduce(total)
     return total
-
-
-def share_of_mean(values: Tensor, normaliser: Tensor | float, world: World) -> Tensor:
-    """This rank's part of Σ values / normaliser, a scalar to call backward on.
-
-    Args:
-        values: terms of this rank's samples, any shape, possibly none; weights already in.
-        normaliser: of the global batch: its count of samples, or `world_sum` of the weights.
-
-    The part is multiplied by the number of ranks because gradients are
-    averaged over them: the averaged gradient is that of the whole sum, and
-    `world_sum(part) / size` is its value.
-    """
-    return values.sum() * world.size / normaliser
 
 
 class _Loss(nn.Module):

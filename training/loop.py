@@ -52,7 +52,8 @@ from training.logs import Line, RunLog
 from training.optimisers import make_optimiser, set_step
 from training.phases import PhaseContext
 from training.precision import choose_precision
-from training.recipe import Phase, Recipe, RecipeError, dump, norm_group
+from training.recipe import Phase, Recipe, RecipeError, norm_group
+from training.run_recipe import refusal, write_recipe
 from training.schedule import Plan, Update, make_plan, noise_of, pieces, updates
 from training.streams import Batch, PairStream
 from training.teacher import NanoTrackTeacher
@@ -101,7 +102,7 @@ def train(recipe: Recipe, folder: Path) -> Path:
 
     Raises:
         SourceError, ModelError: data or teacher are missing.
-        RecipeError: a plan that cannot be held, or not by so many processes.
+        RecipeError: a plan that cannot be held, or not by so many processes, or not the resumed run's.
         DivergedError: the loss or its gradient became infinite, NaN or hopelessly large.
         DistributedError: the other processes did not come.
         SystemExit: in place of those two that all ranks meet alike, where rank 0 says it for all.
@@ -145,6 +146,8 @@ def _prepare(world: World, recipe: Recipe, folder: Path) -> Run:
     recipe = with_epoch(recipe, store)
     for phase in recipe.phases:
         _plan(recipe, phase, world.size)
+    if refused := of_rank_0(refusal(recipe, folder) if world.leads else None, world):
+        raise RecipeError(refused)
     teacher = _teacher(recipe, store)
     network = build(recipe.network).to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
@@ -153,7 +156,7 @@ def _prepare(world: World, recipe: Recipe, folder: Path) -> Run:
     bf16 = of_rank_0(world.leads and choose_precision(recipe.precision) == "bf16", world)
     if world.leads:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "recipe.yaml").write_text(dump(recipe))
+        write_recipe(recipe, folder)
         about = environment(recipe, store, bf16, world.size)
         (folder / "environment.json").write_text(json.dumps(about, indent=1))
     return Run(world, hook, recipe, folder, store, teacher, network, average, bf16)

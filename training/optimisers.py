@@ -1,10 +1,11 @@
-"""Optimisers by the names that recipes use: torch's own, and LARS."""
+"""Optimisers by the names that recipes use: torch's own, LAMB and LARS."""
 
 from typing import Any
 
 import torch
 from torch import nn
 
+from training.lamb import Lamb
 from training.lars import Lars
 from training.schedule import StepPlan
 
@@ -17,8 +18,8 @@ def make_optimiser(
     """An optimiser of what requires gradients in `module`, set to `step`.
 
     Args:
-        name: adamw (decay decoupled), adam, sgd, nesterov, lars, lars_apply (decay added to the gradient).
-        weight_decay: of weights; biases and norms have none, and LARS does not adapt their rate.
+        name: adamw, lamb (decay decoupled); adam, sgd, nesterov, lars, lars_apply (added to the gradient).
+        weight_decay: of weights; biases and norms have none, and LAMB and LARS do not adapt their rate.
     """
     groups, lr = parameter_groups(module, weight_decay), step.lr
     if name in ("adamw", "adam"):
@@ -27,6 +28,8 @@ def make_optimiser(
     if name in ("sgd", "nesterov"):
         return torch.optim.SGD(groups, lr=lr, momentum=step.momentum, nesterov=name == "nesterov")
     groups[1]["adapt"] = False
+    if name == "lamb":
+        return Lamb(groups, lr, (step.momentum, BETA2))
     return Lars(groups, lr, step.momentum, form="apply" if name == "lars_apply" else "buffer")
 
 

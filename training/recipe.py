@@ -33,7 +33,7 @@ __all__ = [
 
 PHASES = ("features", "exits", "gates")
 PRECISIONS = ("auto", "fp32", "bf16")
-OPTIMISERS = ("adamw", "adam", "sgd", "nesterov", "lars", "lars_apply")
+OPTIMISERS = ("adamw", "adam", "sgd", "nesterov", "lars", "lars_apply", "lamb")
 RULES = ("legw", "sqrt", "linear", "none")
 ALL_REDUCES = ("ring", "torus")
 GRADIENTS = ("full", "bf16", "fp16")
@@ -125,7 +125,7 @@ class Phase:
         growth: where `decay` would lower the rate, raise the batch instead.
         max_batch: ceiling of growth; null: a tenth of `data.epoch_samples`.
         micro_batch: most samples that a process holds at once; null: its whole share of the batch.
-        momentum: of sgd, nesterov, lars; β₁ of adam and adamw.
+        momentum: of sgd, nesterov, lars; β₁ of adam, adamw and lamb.
     """
 
     name: str

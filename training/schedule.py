@@ -17,7 +17,7 @@ from training.recipe import Decay, Phase
 from training.scaling import scale
 from training.yaml_tree import RecipeError
 
-WITHOUT_NOISE_SCALE = ("lars", "lars_apply")
+WITHOUT_NOISE_SCALE = ("lars", "lars_apply", "lamb")
 """Their rate is a different one in every layer."""
 
 

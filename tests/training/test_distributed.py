@@ -16,35 +16,20 @@ from training.distributed import (
     data_parallel,
     join,
     joined,
-    share,
-    share_of_mean,
     unsynchronised,
     world_sum,
 )
 from training.group_batch_norm import convert_batch_norm, normalisation_group
+from training.schedule import StepPlan, Update, pieces
 from training.torus_all_reduce import torus_hook, torus_mesh
 
 ROOT = Path(__file__).parents[2]
-UPDATES, BATCH, MICRO_BATCHES = 6, 11, 3
+UPDATES, BATCH = 6, 11
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}  # of parameters up to 3 after six updates
 
 
 def world_of(rank: int, size: int) -> World:
     return World(rank, size, rank, torch.device("cpu"), timedelta(seconds=5))
-
-
-@pytest.mark.parametrize(
-    "start, count, size, shares",
-    [
-        pytest.param(0, 6, 1, [[0, 1, 2, 3, 4, 5]], id="one rank"),
-        pytest.param(100, 4, 2, [[100, 101], [102, 103]], id="even"),
-        pytest.param(0, 7, 3, [[0, 1], [2, 3], [4, 5, 6]], id="uneven"),
-        pytest.param(8, 2, 3, [[], [8], [9]], id="fewer samples than ranks"),
-        pytest.param(5, 0, 2, [[], []], id="nothing"),
-    ],
-)
-def test_share_is_contiguous_complete_and_without_overlap(start, count, size, shares):
-    assert [list(share(start, count, world_of(rank, size))) for rank in range(size)] == shares
 
 
 def network(norm: bool, dtype: torch.dtype) -> nn.Sequential:
@@ -82,22 +67,22 @@ def plain_training(norm: bool, batch: int, dtype: torch.dtype) -> dict[str, torc
     return net.state_dict()
 
 
-def distributed_training(world, dtype, norm, batch, torus, micro_batches):
+def distributed_training(world, dtype, norm, batch, torus, micro_batch):
     net = network(norm, dtype)
     group = normalisation_group(world, world.size)
     convert_batch_norm(net, group)
     hook = torus_hook(torus_mesh(world), world) if torus else None
 
     def loss_of(x, answer, weight, total):
-        return share_of_mean(weight * (net(x) - answer).square(), total, world)
+        return (weight * (net(x) - answer).square()).sum() * world.size / total
 
     step = data_parallel(net, loss_of, world, hook, bucket_mb=0.001)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
     for start in range(0, UPDATES * batch, batch):
-        x, answer, weight = batch_of(share(start, batch, world), dtype)
-        total = world_sum(weight.sum(), world)
+        mine = pieces(Update(start, batch, StepPlan(0.05, batch, 0.9)), micro_batch, world.size, world.rank)
+        parts = [batch_of(range(first, first + count), dtype) for first, count in mine]
+        total = world_sum(sum(weight.sum() for _, _, weight in parts), world)
         optimizer.zero_grad()
-        parts = list(zip(*(t.tensor_split(micro_batches) for t in (x, answer, weight)), strict=True))
         for part in parts[:-1]:
             with unsynchronised(step):
                 step(*part, total).backward()
@@ -108,31 +93,27 @@ def distributed_training(world, dtype, norm, batch, torus, micro_batches):
 
 
 @pytest.mark.parametrize(
-    "size, dtype, norm, batch, torus, micro_batches",
+    "size, dtype, norm, batch, torus, micro_batch",
     [
-        pytest.param(2, torch.float32, True, BATCH, True, 1, id="2, float32"),
-        pytest.param(1, torch.float64, True, BATCH, True, 1, id="1"),
-        pytest.param(2, torch.float64, True, BATCH, False, 1, id="2, shares of 5 and 6"),
-        pytest.param(2, torch.float64, True, BATCH, True, 1, id="2, hook"),
+        pytest.param(2, torch.float32, True, BATCH, True, None, id="2, float32"),
+        pytest.param(1, torch.float64, True, BATCH, True, None, id="1"),
+        pytest.param(2, torch.float64, True, BATCH, False, None, id="2, shares of 5 and 6"),
+        pytest.param(2, torch.float64, True, BATCH, True, None, id="2, hook"),
         pytest.param(
-            4, torch.float64, True, BATCH, True, 1, id="4, torus, shares of 2 and 3", marks=pytest.mark.slow
+            4, torch.float64, True, BATCH, True, None, id="4, torus, uneven shares", marks=pytest.mark.slow
         ),
         pytest.param(
-            4, torch.float64, True, 3, True, 1, id="4, torus, a share of none", marks=pytest.mark.slow
+            4, torch.float64, True, 3, True, None, id="4, torus, one of none", marks=pytest.mark.slow
         ),
-        pytest.param(
-            2, torch.float64, False, BATCH, True, MICRO_BATCHES, id="2, accumulation", marks=pytest.mark.slow
-        ),
-        pytest.param(
-            4, torch.float64, False, BATCH, True, MICRO_BATCHES, id="4, accumulation", marks=pytest.mark.slow
-        ),
+        pytest.param(2, torch.float64, False, BATCH, True, 2, id="2, accumulation", marks=pytest.mark.slow),
+        pytest.param(4, torch.float64, False, BATCH, True, 1, id="4, accumulation", marks=pytest.mark.slow),
     ],
 )
 def test_any_number_of_processes_trains_the_same_parameters(
-    size, dtype, norm, batch, torus, micro_batches, tmp_path
+    size, dtype, norm, batch, torus, micro_batch, tmp_path
 ):
     expected = plain_training(norm, batch, dtype)
-    ranks = run(distributed_training, size, tmp_path, dtype, norm, batch, torus, micro_batches)
+    ranks = run(distributed_training, size, tmp_path, dtype, norm, batch, torus, micro_batch)
     for found in ranks:
         assert found.keys() == expected.keys()
         for name, tensor in expected.items():
@@ -243,11 +224,10 @@ def test_a_missing_rank_ends_in_one_sentence_with_the_cure(restarts, cure, no_to
 
 SCRIPT = """
 import torch
-from training.distributed import joined, share, world_sum
+from training.distributed import joined, world_sum
 with joined(60) as world:
-    mine = share(10, 5, world)
-    total = world_sum(torch.tensor(sum(mine)), world)
-    print(f"rank {world.rank} of {world.size} on {world.device.type}: {list(mine)}, together {total}")
+    total = world_sum(torch.tensor(world.rank + 5), world)
+    print(f"rank {world.rank} of {world.size} on {world.device.type}: together {total}")
 """
 
 
@@ -266,6 +246,6 @@ def test_torchrun_starts_it(tmp_path):
     assert done.returncode == 0, done.stderr
     lines = sorted(line for line in done.stdout.splitlines() if line.startswith("rank"))
     assert lines == [
-        "rank 0 of 2 on cpu: [10, 11], together 60",
-        "rank 1 of 2 on cpu: [12, 13, 14], together 60",
+        "rank 0 of 2 on cpu: together 11",
+        "rank 1 of 2 on cpu: together 11",
     ]

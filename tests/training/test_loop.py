@@ -19,7 +19,7 @@ from training import checkpoint, guards, phases
 from training.guards import DivergedError
 from training.logs import read_log
 from training.phases import LossTerms
-from training.recipe import Data, Decay, Phase, Recipe
+from training.recipe import Data, Decay, Phase, Recipe, RecipeError
 
 GROWING = Phase(
     "exits",
@@ -93,6 +93,17 @@ def test_a_killed_run_resumes_bit_for_bit(phases, deaths, tmp_path, monkeypatch)
     assert [{**line, "samples_per_s": 0} for line in logs[0]] == [
         {**line, "samples_per_s": 0} for line in logs[1]
     ]
+
+
+def test_a_resumed_run_keeps_its_recipe(tmp_path):
+    begun = recipe(phases=recipe().phases[:1])
+    loop.train(begun, tmp_path)
+    loop.train(replace(begun, threads=2, data=Data("elsewhere")), tmp_path)
+    kept = (tmp_path / "recipe.yaml").read_text()
+    assert "threads: 2" in kept and "root: elsewhere" in kept
+    with pytest.raises(RecipeError, match=r"seed got 3, but the run in .* was begun with 0;"):
+        loop.train(replace(begun, seed=3), tmp_path)
+    assert (tmp_path / "recipe.yaml").read_text() == kept
 
 
 def test_a_growing_batch_is_logged_with_its_rate_and_noise(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from training.lamb import Lamb
 from training.lars import Lars
 from training.optimisers import make_optimiser, set_step
 from training.recipe import OPTIMISERS
@@ -44,6 +45,15 @@ def test_lars_skips_biases_and_norms(name, form):
     optimiser = make_optimiser(name, network(), StepPlan(0.01, 8, 0.9), 1e-4)
     assert isinstance(optimiser, Lars) and optimiser.form == form
     assert [group["adapt"] for group in optimiser.param_groups] == [True, False]
+
+
+def test_lamb_skips_biases_and_norms_and_takes_betas_as_adamw_does():
+    lamb, adamw = (
+        make_optimiser(name, network(), StepPlan(0.01, 8, 0.8), 1e-4) for name in ("lamb", "adamw")
+    )
+    assert isinstance(lamb, Lamb)
+    assert [group["adapt"] for group in lamb.param_groups] == [True, False]
+    assert [group["betas"] for group in lamb.param_groups] == [group["betas"] for group in adamw.param_groups]
 
 
 def test_nesterov_is_torchs():

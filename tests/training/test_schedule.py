@@ -139,7 +139,7 @@ def test_legw_sets_the_start_and_growth_goes_on_from_there():
     assert plan(500) == StepPlan(pytest.approx(1.0), 80, 0.9)
 
 
-def test_noise_scale_is_not_defined_under_lars():
+def test_noise_scale_is_not_defined_where_layers_have_rates_of_their_own():
     step = StepPlan(0.1, 128, 0.9)
     assert noise_of(step, "sgd", 50_000) == pytest.approx(389.625)
-    assert noise_of(step, "lars", 50_000) is None and noise_of(step, "lars_apply", 50_000) is None
+    assert all(noise_of(step, name, 50_000) is None for name in ("lars", "lars_apply", "lamb"))

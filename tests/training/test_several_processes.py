@@ -230,6 +230,16 @@ def test_kill_9_changes_nothing_in_the_end(kills, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_changed_recipe_is_refused_once(restored, tmp_path):
+    paint()
+    begun = recipe_of(EXITS)
+    loop.train(begun, tmp_path / "run")
+    (tmp_path / "recipe.yaml").write_text(dump(replace(begun, seed=3)))
+    done = torchrun(tmp_path)
+    assert done.returncode != 0 and done.stderr.count("seed got 3, but the run in") == 1
+
+
+@pytest.mark.slow
 def test_a_refused_recipe_is_said_once(tmp_path):
     (tmp_path / "recipe.yaml").write_text(dump(recipe_of(EXITS, norm_group=3)))
     done = torchrun(tmp_path)

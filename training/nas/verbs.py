@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.arguments import numbers, positive
+from eval.arguments import numbers, positive
 
 if TYPE_CHECKING:
     from training.nas.table import Floats, Rows, Table

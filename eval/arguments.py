@@ -1,4 +1,7 @@
-"""What a word on the command line may be; a wrong one is an ArgumentTypeError that says what was expected."""
+"""What a word on the command line may be; a wrong one is an ArgumentTypeError that says what was expected.
+
+It loads nothing, and lies where `app`, `eval` and `training` may all import it.
+"""
 
 import argparse
 from typing import TYPE_CHECKING
