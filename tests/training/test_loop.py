@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 import training.loop as loop
 from tests.conftest import ROOT
 from tests.training.conftest import tiny_costs, tiny_network
-from training import checkpoint, guards, phases
+from training import checkpoint, guards, phases, task, tracking
 from training.guards import DivergedError
 from training.logs import read_log
-from training.phases import LossTerms
+from training.loss_terms import LossTerms
 from training.recipe import Data, Decay, Phase, Recipe
 
 GROWING = Phase(
@@ -52,8 +52,8 @@ def recipe(**changes):
 
 @pytest.fixture(autouse=True)
 def painted(painted_store, monkeypatch):
-    monkeypatch.setattr(loop, "open_store", lambda root: painted_store)
-    monkeypatch.setattr(loop, "build", lambda name: tiny_network())
+    monkeypatch.setattr(task, "open_store", lambda root: painted_store)
+    monkeypatch.setattr(tracking, "build", lambda name: tiny_network())
     monkeypatch.setattr(phases, "relative_costs", tiny_costs)
 
 
@@ -197,8 +197,9 @@ from pathlib import Path
 import training.loop as loop
 from tests.training.conftest import paint_store, tiny_network
 from tests.training.test_loop import GROWING, recipe
-loop.open_store = lambda root: paint_store()
-loop.build = lambda name: tiny_network()
+from training import task, tracking
+task.open_store = lambda root: paint_store()
+tracking.build = lambda name: tiny_network()
 loop.LOG_SAMPLES = 1
 loop.train(recipe(phases=(GROWING,), checkpoint_samples=4), Path(sys.argv[1]))
 """
