@@ -1,4 +1,4 @@
-"""Painted pictures: a store, where a bright rectangle on dark ground is the target, and a folder of colours."""
+"""Painted pictures: a store, where a bright rectangle on dark ground is the target; a folder of colours."""
 
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def painted_folder(tmp_path) -> Path:
 
 
 def paint_folder(folder: Path) -> Path:
-    """Twelve noisy pictures of each colour to train on and three to validate on, JPEGs and one PNG a class."""
+    """Twelve noisy pictures of each colour to train on and three to validate on; one of each is a PNG."""
     rng = np.random.default_rng(0)
     for split, count in (("train", 12), ("val", 3)):
         for name, colour in COLOURS.items():
