@@ -79,13 +79,17 @@ class Run:
 
 
 class Speed:
-    """Samples a second since the phase was begun or resumed at sample `first`."""
+    """Samples a second since the phase was begun or resumed at sample `first`, validation left out."""
 
     def __init__(self, first: int) -> None:
         self._first, self._started = first, time.perf_counter()
 
     def since(self, seen: int) -> float:
         return (seen - self._first) / (time.perf_counter() - self._started)
+
+    def leave_out(self, begun: float) -> None:
+        """The time since `begun`, of time.perf_counter()."""
+        self._started += time.perf_counter() - begun
 
 
 def default_runs() -> Path:
@@ -193,7 +197,9 @@ def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | No
             if log and _passes(LOG_SAMPLES, update, phase):
                 log.write({**where, **line, "samples_per_s": round(clock.since(seen), 2)})
             if _passes(recipe.validate_samples, update, phase):
+                begun = time.perf_counter()
                 _validate(run, phase, where, log)
+                clock.leave_out(begun)
             following = min(plan(seen).batch, phase.samples - seen)
             if following and seen + following - saved > recipe.checkpoint_samples:
                 _save(run, number, seen, done, optimiser)
