@@ -16,6 +16,7 @@ IN_EPOCHS = {
     "warmup_epochs": "warmup_samples",
     "at_epochs": "at_samples",
     "every_epochs": "every_samples",
+    "validate_epochs": "validate_samples",
 }
 
 

@@ -86,9 +86,9 @@ def fit(
     """Train `learner` by the plan of `phase`, on one thread; its curve at the first update past each mark.
 
     Returns:
-        updates, seconds (of this thread's CPU, validation left out), diverged, peak_lr, and by point: samples, update, at_seconds,
-        train_loss (mean since the point before), accuracy, loss (of validation) and, with a probe, probe.
-        A training whose loss is not finite ends there.
+        updates, seconds (of this thread's CPU, without validation), diverged, peak_lr, and by point: samples,
+        update, at_seconds, train_loss (mean since the point before), accuracy, loss (of validation) and, with
+        a probe, probe. A training whose loss is not finite ends there.
     """
     torch.set_num_threads(1)
     plan = make_plan(phase, learner.samples)
