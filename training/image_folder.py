@@ -40,7 +40,7 @@ class Split:
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Its classes by number and its pictures; val: None without that folder; digest: of all names."""
+    """Its classes by number and its pictures; val: None where there are none; digest: of all names."""
 
     classes: tuple[str, ...]
     train: Split
@@ -61,7 +61,7 @@ def open_images(folder: Path) -> ImageFolder:
             f"images: {train} has no folders of classes; set data.images to a folder of train/CLASS/*.jpg"
         )
     numbers = {name: i for i, name in enumerate(classes)}
-    val = _list(folder / "val", numbers) if (folder / "val").is_dir() else None
+    val = _list(folder / "val", numbers) or None if (folder / "val").is_dir() else None
     listed = _list(train, numbers)
     names = "\n".join([*listed.names, "", *(val.names if val else ())])
     return ImageFolder(tuple(classes), listed, val, hashlib.sha256(names.encode()).hexdigest()[:16])

@@ -30,8 +30,10 @@ def test_the_digest_is_that_of_the_names(painted_folder):
     assert open_images(painted_folder).digest != before
 
 
-def test_a_folder_without_val_has_none(painted_folder):
+def test_a_folder_without_pictures_in_val_has_none(painted_folder):
     (painted_folder / "val").rename(painted_folder / "test")
+    assert open_images(painted_folder).val is None
+    (painted_folder / "val").mkdir()
     assert open_images(painted_folder).val is None
 
 
