@@ -28,6 +28,9 @@ from training.evidence.learners import TextLearner, TrackerLearner
 from training.recipe import Decay, Phase, Scaling
 
 SEEDS, TUNING_SEED = (0, 1, 2), 100
+MILESTONES = (1.0, 0.9)
+"""Shares of the base's accuracy whose way is counted."""
+
 BASE_BATCH, WARMUP_SHARE = 8, 1 / 256
 RULES = ("legw", "sqrt", "linear", "none")
 TUNED_POWERS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
@@ -125,21 +128,21 @@ def _final_loss(line: dict[str, Any]) -> float:
 
 
 def summarise(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """By rule and batch: final accuracy of every seed (0 where it diverged), and the way to the target.
+    """By rule and batch: final accuracy of every seed (0 where it diverged), and the way to each milestone.
 
-    The target is the lowest final accuracy that a seed of the base batch reaches.
+    The base's accuracy is the lowest final one of its seeds.
     """
-    base = [line["accuracy"][-1] for line in lines if line["row"] == "base"]
-    target = min(base)
+    base = min(line["accuracy"][-1] for line in lines if line["row"] == "base")
     rows: dict[str, dict[str, Any]] = {}
     for line in lines:
         cell = rows.setdefault(line["row"], {}).setdefault(
-            str(line["batch"]), {"accuracy": [], "rate": line["peak_lr"], "to_target": []}
+            str(line["batch"]),
+            {"accuracy": [], "rate": line["peak_lr"], "updates": line["updates"], "to": {}},
         )
         cell["accuracy"].append(0.0 if line["diverged"] else line["accuracy"][-1])
-        cell["to_target"].append(_way(line, target))
-        cell["updates"] = line["updates"]
-    return {"target": target, "rows": rows}
+        for share in MILESTONES:
+            cell["to"].setdefault(str(share), []).append(_way(line, share * base))
+    return {"base_accuracy": base, "rows": rows}
 
 
 def _way(line: dict[str, Any], target: float) -> dict[str, float] | None:
@@ -151,15 +154,17 @@ def _way(line: dict[str, Any], target: float) -> dict[str, float] | None:
 
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:
-    """A row a rule, a column a batch: accuracy ± sd; below, updates and seconds to the base's accuracy."""
+    """A row a rule, a column a batch: accuracy ± sd; below, updates and CPU seconds to each milestone."""
     rows = document["rows"]
     batches = sorted({int(b) for row in rows.values() for b in row})
     table = [["accuracy, % ± sd of 3 seeds", *[f"{b}" for b in batches]]]
     for name, title in TITLES.items():
         table.append([title, *[_accuracy(rows, name, b) for b in batches]])
-    table.append(["**updates / CPU seconds to the accuracy of batch 8**", *[""] * len(batches)])
-    for name, title in TITLES.items():
-        table.append([title, *[_to_target(rows, name, b) for b in batches]])
+    for share in MILESTONES:
+        goal = f"{100 * share * document['base_accuracy']:.1f} %"
+        table.append([f"**updates / CPU seconds to {goal}**", *[""] * len(batches)])
+        for name, title in TITLES.items():
+            table.append([title, *[_to(rows, name, b, share) for b in batches]])
     return table
 
 
@@ -177,19 +182,20 @@ def _accuracy(rows: dict[str, Any], name: str, batch: int) -> str:
     return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}"
 
 
-def _to_target(rows: dict[str, Any], name: str, batch: int) -> str:
+def _to(rows: dict[str, Any], name: str, batch: int, share: float) -> str:
     """Medians over the seeds that arrive, and how many do where not all."""
     cell = _cell(rows, name, batch)
-    there = [way for way in cell["to_target"] if way] if cell else []
+    there = [way for way in cell["to"][str(share)] if way] if cell else []
     if cell is None or not there:
         return "–"
     updates, seconds = (np.median([way[k] for way in there]) for k in ("updates", "seconds"))
-    some = "" if len(there) == len(cell["to_target"]) else f" ({len(there)} of {len(cell['to_target'])})"
+    seeds = len(cell["accuracy"])
+    some = "" if len(there) == seeds else f" ({len(there)} of {seeds})"
     return f"{updates:.0f} / {seconds:.0f}{some}"
 
 
 def draw(document: dict[str, Any], path: Path) -> None:
-    """Final accuracy against the batch, mean and range of the seeds; right: updates to the base's."""
+    """Final accuracy against the batch, mean and range of the seeds; right: updates to 90 % of the base's."""
     from matplotlib.figure import Figure
 
     figure = Figure((12, 5), layout="constrained")
@@ -204,14 +210,15 @@ def draw(document: dict[str, Any], path: Path) -> None:
         style = "--" if name == "tuned" else "-"
         left.errorbar(shifted, values.mean(1), spread, label=title, color=f"C{k}", ls=style, marker=".")
         there = {
-            b: np.median([way["updates"] for way in cell["to_target"] if way])
+            b: np.median([way["updates"] for way in cell["to"]["0.9"]])
             for b, cell in cells.items()
-            if all(cell["to_target"])
+            if all(cell["to"]["0.9"])
         }
         right.plot(list(there), list(there.values()), label=title, color=f"C{k}", ls=style, marker=".")
-    left.axhline(100 * document["target"], color="grey", lw=0.8, ls=":")
+    for share in MILESTONES:
+        left.axhline(100 * share * document["base_accuracy"], color="grey", lw=0.8, ls=":")
     left.set(xscale="log", xlabel="batch", ylabel="accuracy at the end, %")
-    right.set(xscale="log", yscale="log", xlabel="batch", ylabel="updates until the accuracy of batch 8")
+    right.set(xscale="log", yscale="log", xlabel="batch", ylabel="updates until 90 % of batch 8's accuracy")
     for axis in (left, right):
         axis.set_xticks(batches, [str(b) for b in batches])
         axis.minorticks_off()
