@@ -17,6 +17,7 @@ from training.image_folder import ImageFolder
 from training.image_stream import CentreStream, ImageBatch, ImageStream
 from training.loss_terms import LossTerms
 from training.recipe import Phase, Recipe, RecipeError
+from training.transfer import copied, device_of
 
 MEAN_BGR, SPREAD_BGR = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
 
@@ -57,8 +58,8 @@ class ClassificationTask:
 
 def classify_loss(network: nn.Module, batch: ImageBatch, label_smoothing: float) -> LossTerms:
     """Cross entropy, and as a part of the log whether the highest logit is the picture's class."""
-    logits = network(normalised(torch.from_numpy(batch.images))).float()
-    labels = torch.from_numpy(batch.labels)
+    images, labels = (copied(array, device_of(network)) for array in (batch.images, batch.labels))
+    logits = network(normalised(images)).float()
     loss = F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
     return LossTerms([(1.0, loss)], {"top1": [(logits.argmax(1) == labels).float()]})
 

@@ -71,7 +71,7 @@ class World:
         return self.rank == 0
 
 
-def join(timeout_s: float = TIMEOUT_S, gpu: bool = True) -> World:
+def join(timeout_s: float = TIMEOUT_S) -> World:
     """Enter the process group that torchrun's environment describes.
 
     No RANK in the environment, or a WORLD_SIZE of 1, is a world of one
@@ -81,21 +81,20 @@ def join(timeout_s: float = TIMEOUT_S, gpu: bool = True) -> World:
 
     Args:
         timeout_s: seconds that a rank waits for another, here and in every collective.
-        gpu: False: stay on the CPU though there are GPUs.
 
     Raises:
         DistributedError: the environment is incomplete, or not all ranks came.
     """
     timeout = timedelta(seconds=timeout_s)
     if "RANK" not in os.environ:
-        return World(0, 1, 0, _device(0, gpu and _has_gpu(0, 1)), timeout)
+        return World(0, 1, 0, _device(0, _has_gpu(0, 1)), timeout)
     missing = [name for name in VARIABLES if not os.environ.get(name)]
     if missing:
         raise DistributedError(
             f"process group: RANK is set but not {', '.join(missing)}; start with torchrun, or unset RANK"
         )
     rank, size, local = (int(os.environ[name]) for name in VARIABLES[:3])
-    gpu = gpu and _has_gpu(local, int(os.environ.get("LOCAL_WORLD_SIZE", size)))
+    gpu = _has_gpu(local, int(os.environ.get("LOCAL_WORLD_SIZE", size)))
     if size == 1:
         return World(rank, size, local, _device(local, gpu), timeout)
     try:
@@ -145,9 +144,9 @@ def _cannot_join(rank: int, size: int, timeout_s: float, error: Exception) -> st
 
 
 @contextmanager
-def joined(timeout_s: float = TIMEOUT_S, gpu: bool = True) -> Iterator[World]:
+def joined(timeout_s: float = TIMEOUT_S) -> Iterator[World]:
     """`join`, and leave at the end; all ranks leave together unless one fails, which leaves at once."""
-    world = join(timeout_s, gpu)
+    world = join(timeout_s)
     try:
         yield world
         if world.size > 1:

@@ -7,13 +7,14 @@ from typing import Any
 import torch
 
 from eval.host import describe_host
+from training.distributed import World
 from training.epoch import Pictures
 from training.image_folder import ImageFolder
 from training.recipe import Recipe
 
 
-def environment(recipe: Recipe, data: Pictures, bf16: bool, processes: int) -> dict[str, Any]:
-    """Commit, host of rank 0, versions, precision, data."""
+def environment(recipe: Recipe, data: Pictures, bf16: bool, world: World) -> dict[str, Any]:
+    """Commit, host of rank 0, versions, device, precision, data."""
     host = describe_host()
     return {
         "commit": _commit(),
@@ -22,7 +23,8 @@ def environment(recipe: Recipe, data: Pictures, bf16: bool, processes: int) -> d
         "torch": torch.__version__,
         "python": host["python"],
         "precision": "bf16" if bf16 else "fp32",
-        "processes": processes,
+        "device": torch.cuda.get_device_name(world.device) if world.device.type == "cuda" else "cpu",
+        "processes": world.size,
         "threads": recipe.threads,
         "data_digest": data.digest,
         "items": len(data.train) if isinstance(data, ImageFolder) else len(data.track),

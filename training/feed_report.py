@@ -40,6 +40,7 @@ def _spread(rates: list[float]) -> dict[str, float]:
 def draw(result: dict[str, Any], path: Path) -> None:
     """Bars of every stage with their spread; the line is what the network eats."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     rows = result["stages"]
     figure = Figure(figsize=(8, 4), layout="constrained")
@@ -55,6 +56,9 @@ def draw(result: dict[str, Any], path: Path) -> None:
     axes.set_yticks(np.arange(len(rows)), list(rows))
     axes.invert_yaxis()
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"samples/s ({result['device']}, batch {result['batch']}; bars: median, lines: range)")
     figure.legend(loc="outside upper center", ncols=3)
     figure.savefig(path, dpi=120)

@@ -34,16 +34,16 @@ def loss_step(
     """
 
     def loss(batch: Any, count: int) -> tuple[Tensor, Parts]:
-        return share_and_sums(loss_of, batch, count, bf16)
+        return share_and_sums(loss_of, batch, count, world.device, bf16)
 
     return data_parallel(trained, loss, world, hook, unused=unused)
 
 
 def share_and_sums(
-    loss_of: Callable[[Any], LossTerms], batch: Any, count: int, bf16: bool
+    loss_of: Callable[[Any], LossTerms], batch: Any, count: int, device: torch.device, bf16: bool
 ) -> tuple[Tensor, Parts]:
     """The batch's share of the mean loss of `count` samples, a scalar, and the sums of its parts."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         terms = loss_of(batch)
         return terms.share_of(count), terms.sums()
 

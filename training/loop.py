@@ -111,7 +111,7 @@ def train(recipe: Recipe, folder: Path) -> Path:
         DistributedError: the other processes did not come.
         SystemExit: in place of those two that all ranks meet alike, where rank 0 says it for all.
     """
-    with joined(gpu=False) as world:
+    with joined() as world:
         try:
             return train_as(world, recipe, folder)
         except (RecipeError, DivergedError) as error:
@@ -153,15 +153,15 @@ def _prepare(world: World, recipe: Recipe, folder: Path) -> Run:
     if refused := of_rank_0(refusal(recipe, folder) if world.leads else None, world):
         raise RecipeError(refused)
     task = make_task(recipe, data, world)
-    network = task.network().to(memory_format=torch.channels_last)
+    network = task.network().to(world.device, memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
     convert_batch_norm(network, normalisation_group(world, norm_group(recipe, world.size)))
     hook = gradient_hook(world, recipe.distributed.all_reduce, recipe.distributed.gradients)
-    bf16 = of_rank_0(world.leads and choose_precision(recipe.precision) == "bf16", world)
+    bf16 = of_rank_0(world.leads and choose_precision(recipe.precision, world.device) == "bf16", world)
     if world.leads:
         folder.mkdir(parents=True, exist_ok=True)
         write_recipe(recipe, folder)
-        about = environment(recipe, data, bf16, world.size)
+        about = environment(recipe, data, bf16, world)
         (folder / "environment.json").write_text(json.dumps(about, indent=1))
     return Run(world, hook, recipe, folder, task, network, average, bf16)
 

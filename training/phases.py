@@ -14,6 +14,7 @@ from training.recipe import Phase
 from training.streams import Batch
 from training.targets import make_targets
 from training.teacher import NanoTrackTeacher
+from training.transfer import TensorBatch, device_of, to_device
 
 EXIT_WEIGHTS = (0.7, 0.7, 1.0, 1.3)
 FEATURE_WEIGHTS = (0.5, 0.7, 1.0, 2.0)
@@ -31,10 +32,15 @@ class PhaseContext:
     phase: Phase
 
 
-def _inputs(batch: Batch) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+def _moved(context: PhaseContext, batch: Batch) -> TensorBatch:
+    """The batch where the network is."""
+    return to_device(batch, device_of(context.network))
+
+
+def _inputs(batch: TensorBatch) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     """Template and search crops under the sides of the *search* crops, as Backbone.forward takes them."""
-    search = {side: pixels(torch.from_numpy(crop)) for side, crop in batch.search.items()}
-    template = {2 * side: pixels(torch.from_numpy(crop)) for side, crop in batch.template.items()}
+    search = {side: pixels(crop) for side, crop in batch.search.items()}
+    template = {2 * side: pixels(crop) for side, crop in batch.template.items()}
     return template, search
 
 
@@ -42,7 +48,7 @@ def features_loss(context: PhaseContext, batch: Batch) -> LossTerms:
     """Distil the teacher's features into every exit's search embedding and the deepest template's."""
     assert context.teacher is not None
     raw = context.teacher.features(batch)
-    template, search = _inputs(batch)
+    template, search = _inputs(_moved(context, batch))
     goal = context.teacher.standardise(raw.search)
     seen = [feature_loss(e, goal) for e in context.network.embed(search)]
     deepest = context.network.exits[-1].embed(context.network.backbone(template)[-1])
@@ -57,9 +63,9 @@ def exits_loss(context: PhaseContext, batch: Batch) -> LossTerms:
     With a teacher its map and boxes are soft targets of every exit; without
     one, the deepest exit's are, for the shallower ones.
     """
-    network, teacher = context.network, context.teacher
-    template, search = _inputs(batch)
-    targets = make_targets(torch.from_numpy(batch.boxes), torch.from_numpy(batch.present))
+    network, teacher, moved = context.network, context.teacher, _moved(context, batch)
+    template, search = _inputs(moved)
+    targets = make_targets(moved.boxes, moved.present)
     kept = network.exits[-1].embed(network.backbone(template)[-1])
     kernels = network.templates_from(kept)
     features = network.backbone(search)
@@ -94,9 +100,9 @@ def _own_soft_targets(score: Tensor, ltrb: Tensor) -> SoftTargets:
 
 def gates_loss(context: PhaseContext, batch: Batch) -> LossTerms:
     """The joint loss of tracking error and computational cost; only the gates learn."""
-    network = context.network
-    template, search = _inputs(batch)
-    targets = make_targets(torch.from_numpy(batch.boxes), torch.from_numpy(batch.present))
+    network, moved = context.network, _moved(context, batch)
+    template, search = _inputs(moved)
+    targets = make_targets(moved.boxes, moved.present)
     with torch.no_grad():
         results: list[StageResult] = network(template, search)
         losses = torch.stack([tracking_loss(r.score, r.ltrb, targets) for r in results], 1)
@@ -105,7 +111,7 @@ def gates_loss(context: PhaseContext, batch: Batch) -> LossTerms:
         for gate, r in zip(network.gates, results[:-1], strict=True)
     ]
     gates = torch.cat(stops, 1)
-    cost = relative_costs(network.spec)
+    cost = relative_costs(network.spec).to(losses)
     loss = joint_loss(gates, losses, cost, context.phase.cost_weight)
     parts = {"tracking": list(losses.unbind(1)), "gate": list(gates.unbind(1))}
     return LossTerms([(1.0, loss)], parts)

@@ -33,7 +33,7 @@ def make_targets(boxes: Tensor, present: Tensor) -> Targets:
     """
     box = boxes / STRIDE
     centre, size = (box[:, :2] + box[:, 2:]) / 2, box[:, 2:] - box[:, :2]
-    grid = cell_centres()
+    grid = cell_centres().to(box)
     dx = (grid.view(1, 1, -1) - centre[:, 0].view(-1, 1, 1)) ** 2
     dy = (grid.view(1, -1, 1) - centre[:, 1].view(-1, 1, 1)) ** 2
 

@@ -78,4 +78,4 @@ def make_task(recipe: Recipe, data: Pictures, world: World) -> Task:
     assert recipe.data.root is not None
     with first_on_its_machine(world):
         pairs = held_out_pairs(Path(recipe.data.root))
-    return TrackingTask(recipe, data, pairs, fitted_teacher(recipe, data))
+    return TrackingTask(recipe, data, pairs, fitted_teacher(recipe, data, world.device))

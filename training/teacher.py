@@ -21,6 +21,7 @@ from models.network import MAP_PX, STRIDE
 from tracker.errors import ModelError
 from training.losses import SoftTargets
 from training.streams import Batch
+from training.transfer import copied
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -34,9 +35,14 @@ class TeacherFeatures:
 
 
 class NanoTrackTeacher:
-    """Features and responses for a batch; `standardise` needs `fit` first."""
+    """Features and responses for a batch; `standardise` needs `fit` first.
 
-    def __init__(self, backbone: Path, head: Path, threads: int) -> None:
+    It computes on the CPU; tensors that it returns are on `device`.
+    """
+
+    def __init__(
+        self, backbone: Path, head: Path, threads: int, device: torch.device = torch.device("cpu")
+    ) -> None:
         for path in (backbone, head):
             if not path.is_file():
                 raise ModelError(
@@ -44,6 +50,7 @@ class NanoTrackTeacher:
                 )
         self._backbone = _session(_any_batch(backbone), threads)
         self._head = _session(onnx.load(head), threads)
+        self._device = device
         self.mean = np.zeros(96, np.float32)
         self.std = np.ones(96, np.float32)
 
@@ -54,7 +61,7 @@ class NanoTrackTeacher:
 
     def standardise(self, features: FloatArray) -> Tensor:
         shape = (1, -1, 1, 1)
-        return torch.from_numpy((features - self.mean.reshape(shape)) / self.std.reshape(shape))
+        return copied((features - self.mean.reshape(shape)) / self.std.reshape(shape), self._device)
 
     def features(self, batch: Batch) -> TeacherFeatures:
         return TeacherFeatures(
@@ -74,7 +81,7 @@ class NanoTrackTeacher:
             ltrb[i, :, 1:, 1:] = (distances[0] + shift) / STRIDE
         known = np.zeros_like(probability)
         known[:, 1:, 1:] = 1
-        return SoftTargets(torch.from_numpy(probability), torch.from_numpy(ltrb), torch.from_numpy(known))
+        return SoftTargets(*(copied(array, self._device) for array in (probability, ltrb, known)))
 
     def _embed(self, crops: npt.NDArray[np.uint8]) -> FloatArray:
         planes = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)

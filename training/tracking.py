@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from models.network import DepthGate
@@ -79,7 +80,7 @@ class TrackingTask:
             network.backbone.eval()
 
 
-def fitted_teacher(recipe: Recipe, store: PictureStore) -> NanoTrackTeacher | None:
+def fitted_teacher(recipe: Recipe, store: PictureStore, device: torch.device) -> NanoTrackTeacher | None:
     """The recipe's teacher with the moments of its features over a few samples; None where it names none.
 
     Raises:
@@ -87,6 +88,7 @@ def fitted_teacher(recipe: Recipe, store: PictureStore) -> NanoTrackTeacher | No
     """
     if recipe.teacher is None:
         return None
-    teacher = NanoTrackTeacher(Path(recipe.teacher.backbone), Path(recipe.teacher.head), recipe.threads)
+    files = Path(recipe.teacher.backbone), Path(recipe.teacher.head)
+    teacher = NanoTrackTeacher(*files, recipe.threads, device)
     teacher.fit(teacher.features(PairStream(store, recipe.seed, "fit").batch(0, TEACHER_FIT_SAMPLES)))
     return teacher

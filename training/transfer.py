@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.streams import Batch
 
@@ -37,4 +37,9 @@ def to_device(batch: Batch, device: torch.device) -> TensorBatch:
 def copied(array: npt.NDArray[np.generic], device: torch.device) -> Tensor:
     """The array as a tensor on `device`, by an asynchronous copy where there is one."""
     tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where its parameters are."""
+    return next(module.parameters()).device

@@ -38,7 +38,7 @@ def validate(
     loss, parts = 0.0, Parts()
     with torch.no_grad(), closing(feed(stream, plan, workers)) as batches:
         for batch in batches:
-            part, sums = share_and_sums(loss_of, batch, count, bf16)
+            part, sums = share_and_sums(loss_of, batch, count, world.device, bf16)
             loss += part.item()
             add_parts(parts, sums)
     loss, parts = over_world(loss, parts, world)

@@ -61,7 +61,7 @@ class Task:
 def tasks(data: Path) -> dict[str, Task]:
     """The two tasks of the experiment; `samples` is that of a training, a multiple of the largest batch."""
     return {
-        "text": Task(TextLearner, 24_576, (0.05, 0.1, 0.2, 0.4, 0.8, 1.6), (1, 2, 4, 8, 16, 32, 64)),
+        "text": Task(TextLearner, 24_576, (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4), (1, 2, 4, 8, 16, 32, 64)),
         "tracker": Task(
             partial(TrackerLearner, data), 20_480, (0.01, 0.02, 0.04, 0.08, 0.16), (1, 4, 16, 64)
         ),

@@ -1,0 +1,63 @@
+"""Losses follow the network to its device. Without a GPU the device is `meta`, which refuses to meet the CPU."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.network import DepthGate
+from models.registry import build_classifier
+from tests.training.conftest import tiny_network
+from training.classification import classify_loss
+from training.image_stream import ImageBatch
+from training.phases import PHASE_LOSSES, PhaseContext
+from training.recipe import Phase
+from training.streams import PairStream
+from training.teacher import NanoTrackTeacher, TeacherFeatures
+
+META = torch.device("meta")
+
+
+class Head:
+    def run(self, _, feed):
+        return [np.zeros((1, 2, 15, 15), np.float32), np.ones((1, 4, 15, 15), np.float32)]
+
+
+class Teacher(NanoTrackTeacher):
+    """Says nothing, in the right shapes."""
+
+    def __init__(self, device):
+        self._device, self._head = device, Head()
+        self.mean, self.std = np.zeros(96, np.float32), np.ones(96, np.float32)
+
+    def features(self, batch):
+        n = len(batch.boxes)
+        return TeacherFeatures(np.zeros((n, 96, 16, 16), np.float32), np.zeros((n, 96, 8, 8), np.float32))
+
+
+@pytest.mark.parametrize(
+    "name, taught, learns",
+    [
+        pytest.param("features", True, "backbone.", id="features"),
+        pytest.param("exits", True, "exits.1.score", id="exits, taught"),
+        pytest.param("exits", False, "exits.1.score", id="exits, alone"),
+        pytest.param("gates", False, "gates.0.", id="gates"),
+    ],
+)
+def test_a_phase_computes_where_the_network_is(painted_store, monkeypatch, name, taught, learns):
+    spec = tiny_network().spec
+    monkeypatch.setattr("training.phases.relative_costs", lambda _: torch.linspace(0.5, 1, len(spec.stages)))
+    network = DepthGate(spec).to(META)
+    phase = Phase(name, samples=4, batch=4, lr=1e-3)
+    context = PhaseContext(network, Teacher(META) if taught else None, phase)
+    terms = PHASE_LOSSES[name](context, PairStream(painted_store, 0, name).batch(0, 4))
+    terms.share_of(4).backward()
+    reached = {n: p.grad for n, p in network.named_parameters() if p.grad is not None}
+    assert any(n.startswith(learns) for n in reached)
+    assert all(gradient.device == META for gradient in reached.values())
+
+
+def test_a_classifier_computes_where_it_is():
+    network = build_classifier("resnet14_narrow", 3).to(META)
+    batch = ImageBatch(np.zeros((2, 32, 32, 3), np.uint8), np.array([0, 2]))
+    classify_loss(network, batch, 0.1).share_of(2).backward()
+    assert all(p.grad is not None and p.grad.device == META for p in network.parameters())
