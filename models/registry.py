@@ -1,10 +1,12 @@
-"""The named networks, built from cells of NAS-Bench-101."""
+"""The named networks: trackers built from cells of NAS-Bench-101, and classifiers."""
 
 import difflib
+from collections.abc import Collection
 
 from models.backbone import StageSpec
 from models.cell_spec import CONV1X1, CONV3X3, CellSpec
 from models.network import DepthGate, NetworkSpec
+from models.resnet import RESNET_50, WIDTH, ResNet
 
 # Row 19554 of the compact table, md5 0b43c212…: .9490 validation accuracy (best of three repeats at 108
 # epochs), second of the 30,001 measured cells, at 8,992,394 parameters where its peers need 30 million.
@@ -41,14 +43,32 @@ NETWORKS = {
 }
 
 
+CLASSIFIERS = {"resnet50": (RESNET_50, WIDTH), "resnet14_narrow": ((1, 1, 1, 1), 16)}
+"""Blocks of each stage, and the first stage's width."""
+
+
 def build(name: str) -> DepthGate:
-    """A fresh network by name.
+    """A fresh tracker's network by name.
 
     Raises:
-        ValueError: no network has that name.
+        ValueError: no such network has that name.
     """
-    if name not in NETWORKS:
-        near = difflib.get_close_matches(name, NETWORKS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"network: got {name!r}, expected one of {', '.join(NETWORKS)}{hint}")
+    _check(name, NETWORKS)
     return DepthGate(NETWORKS[name])
+
+
+def build_classifier(name: str, classes: int) -> ResNet:
+    """A fresh classifier by name.
+
+    Raises:
+        ValueError: no classifier has that name.
+    """
+    _check(name, CLASSIFIERS)
+    return ResNet(classes, *CLASSIFIERS[name])
+
+
+def _check(name: str, legal: Collection[str]) -> None:
+    if name not in legal:
+        near = difflib.get_close_matches(name, legal, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"network: got {name!r}, expected one of {', '.join(legal)}{hint}")

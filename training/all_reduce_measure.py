@@ -9,7 +9,6 @@ takes the fastest repeat, since the model knows no load of other programs.
 """
 
 import argparse
-import json
 import os
 import socket
 import time
@@ -25,6 +24,8 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from eval.host import describe_host
+from eval.kept import write_json
+from eval.tables import rows_table
 from training.all_reduce_cost import (
     Cost,
     Link,
@@ -53,17 +54,30 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=30, help="of each size; the fastest counts")
     options = parser.parse_args(arguments)
     document = measure(PROCESSES, ELEMENTS, options.repeats)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(document, indent=1) + "\n")
+    document["table"] = table_of(document)
+    write_json(options.out, document)
     draw(document, options.out.with_suffix(".png"))
-    for row in document["fits"]:
-        verdict = "within" if row["held_out_error"] <= LIMIT else "NOT within"
-        print(
-            f"{row['algorithm']:5} {row['processes']} processes  α {row['alpha'] * 1e6:.0f} µs  "
-            f"β {row['beta'] * 1e9:.2f} ns a byte  held-out error {row['held_out_error']:.0%}, "
-            f"{verdict} {LIMIT:.0%}"
-        )
+    print(rows_table(document["table"]))
     print(f"saved {options.out} and {options.out.with_suffix('.png')}")
+
+
+def table_of(document: dict[str, Any]) -> list[list[str]]:
+    """A row a fit: its largest message in milliseconds, α, β, and the largest error on held-out sizes."""
+    rows = [["all-reduce", "processes", "16 MiB, ms", "α, µs", "β, ns a byte", "error on held-out sizes"]]
+    for fitted in document["fits"]:
+        error = fitted["held_out_error"]
+        verdict = "within" if error <= LIMIT else "not within"
+        rows.append(
+            [
+                fitted["algorithm"],
+                str(fitted["processes"]),
+                f"{1e3 * fitted['seconds'][-1]:.1f}",
+                f"{1e6 * fitted['alpha']:.0f}",
+                f"{1e9 * fitted['beta']:.2f}",
+                f"{error:.0%}, {verdict} {LIMIT:.0%}",
+            ]
+        )
+    return rows
 
 
 def measure(processes: tuple[int, ...], elements: tuple[int, ...], repeats: int) -> dict[str, Any]:

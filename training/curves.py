@@ -1,51 +1,71 @@
-"""Loss curves of a finished run, as a picture."""
+"""Curves of a finished run, as a picture."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from training.logs import Line, read_log
+from training.logs import Line, read_log, split_log
 
 SMOOTHED_OVER = 25  # lines of the log
+STYLES = ("-", "--", ":", "-.")
 
 
 def write_curves(folder: Path) -> Path:
-    """Draw folder/log.jsonl as folder/curves.png: a column a phase, its loss above, the parts below."""
-    from matplotlib.figure import Figure
+    """Draw folder/log.jsonl as folder/curves.png: a column a phase, its loss above, the parts below.
 
-    lines = read_log(folder)
+    Points are values of the averaged network on held-out samples.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
+
+    lines, held_out = split_log(read_log(folder))
     phases = list(dict.fromkeys(line["phase"] for line in lines))
     figure = Figure((5 * max(1, len(phases)), 6), layout="constrained")
-    axes = figure.subplots(2, max(1, len(phases)), squeeze=False)
+    axes = figure.subplots(2, max(1, len(phases)), squeeze=False, sharex="col")
     for column, phase in enumerate(phases):
         rows = [line for line in lines if line["phase"] == phase]
-        samples = np.array([row["samples"] for row in rows])
-        above, below = axes[0, column], axes[1, column]
-        loss = np.array([row["loss"] for row in rows])
-        above.plot(samples, loss, color="C7", alpha=0.4, lw=0.8)
-        above.plot(samples, smooth(loss), color="C0", lw=1.6)
+        points = [line for line in held_out if line["phase"] == phase]
+        above, below = axes[:, column]
+        _draw_loss(above, rows, points)
+        _draw_parts(below, rows, points)
         above.set(title=phase, ylabel="loss" if column == 0 else None)
-        _draw_parts(below, samples, rows)
-        below.set(xlabel="samples", ylabel="parts, by exit" if column == 0 else None)
+        below.set(xlabel="samples", ylabel="parts" if column == 0 else None)
+        below.xaxis.set_major_formatter(EngFormatter(sep=""))
     path = folder / "curves.png"
     figure.savefig(path, dpi=110)
     return path
 
 
-def _draw_parts(axes: object, samples: np.ndarray, rows: list[Line]) -> None:
-    styles = iter(("-", "--", ":", "-."))
-    for name, first in rows[0].items():
-        if not isinstance(first, list):
-            continue
-        style = next(styles)
-        for k in range(len(first)):
+def _draw_loss(axes: Any, rows: list[Line], points: list[Line]) -> None:
+    samples, loss = _samples(rows), np.array([row["loss"] for row in rows])
+    axes.plot(samples, loss, color="C7", alpha=0.4, lw=0.8)
+    axes.plot(samples, smooth(loss), color="C0", lw=1.6, label="training")
+    if points:
+        values = [point["validation"]["loss"] for point in points]
+        axes.plot(_samples(points), values, "o-", color="C1", ms=4, lw=1.2, label="validation")
+        axes.legend(fontsize=7)
+
+
+def _draw_parts(axes: Any, rows: list[Line], points: list[Line]) -> None:
+    parts = [name for name, value in rows[0].items() if isinstance(value, list)]
+    for name, style in zip(parts, STYLES, strict=False):
+        for k in range(len(rows[0][name])):
             values = smooth(np.array([row[name][k] for row in rows]))
-            label = f"{name} {k + 1}" if len(first) > 1 else name
-            axes.plot(samples, values, style, color=f"C{k}", lw=1.2, label=label)  # type: ignore[attr-defined]
-    axes.legend(fontsize=7, ncols=3)  # type: ignore[attr-defined]
+            label = f"{name} {k + 1}" if len(rows[0][name]) > 1 else name
+            axes.plot(_samples(rows), values, style, color=f"C{k}", lw=1.2, label=label)
+            if points:
+                held_out = [point["validation"][name][k] for point in points]
+                axes.plot(_samples(points), held_out, "o", color=f"C{k}", ms=4, mfc="none", mew=1)
+    axes.legend(fontsize=7, ncols=3)
 
 
-def smooth(values: np.ndarray) -> np.ndarray:
+def _samples(lines: list[Line]) -> npt.NDArray[np.int64]:
+    return np.array([line["samples"] for line in lines], np.int64)
+
+
+def smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Mean of the last SMOOTHED_OVER values, of as many as there are at the beginning; same length."""
     total = np.cumsum(np.insert(values.astype(float), 0, 0.0))
     end = np.arange(1, len(values) + 1)

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 
 from eval.host import describe_host
-from training.frame_store import FrameStore
+from training.epoch import Pictures
+from training.image_folder import ImageFolder
 from training.recipe import Recipe
 
 
-def environment(recipe: Recipe, store: FrameStore, bf16: bool, processes: int) -> dict[str, Any]:
+def environment(recipe: Recipe, data: Pictures, bf16: bool, processes: int) -> dict[str, Any]:
     """Commit, host of rank 0, versions, precision, data."""
     host = describe_host()
     return {
@@ -23,8 +24,8 @@ def environment(recipe: Recipe, store: FrameStore, bf16: bool, processes: int) -
         "precision": "bf16" if bf16 else "fp32",
         "processes": processes,
         "threads": recipe.threads,
-        "data_digest": store.digest,
-        "items": len(store.track),
+        "data_digest": data.digest,
+        "items": len(data.train) if isinstance(data, ImageFolder) else len(data.track),
         "epoch_samples": recipe.data.epoch_samples,
     }
 

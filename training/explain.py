@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from training.epoch import with_epoch
-from training.frame_store import open_store
 from training.recipe import Phase, Recipe, norm_group
 from training.schedule import Update, make_plan, noise_of, updates
+from training.task import open_data
 
 ROWS_OF_A_CONTINUOUS_DECAY = 8
 MOST_POINTS = 2000
@@ -42,7 +42,7 @@ def explain(recipe: Recipe, processes: int = 1) -> list[Explained]:
         SourceError: N is not stated and the data is not there.
     """
     if recipe.data.epoch_samples is None:
-        recipe = with_epoch(recipe, open_store(Path(recipe.data.root)))
+        recipe = with_epoch(recipe, open_data(recipe))
     n = recipe.data.epoch_samples
     assert n is not None
     group = norm_group(recipe, processes)

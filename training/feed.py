@@ -12,31 +12,39 @@ Source: Ying et al. 2018, arXiv 1811.06992 (prefetched, parallel input).
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import fields, replace
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from training.streams import Batch
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+B = TypeVar("B", bound="DataclassInstance")
+B_co = TypeVar("B_co", bound="DataclassInstance", covariant=True)
 
 AHEAD_SAMPLES = 256
 """About 80 MB of crops."""
 
 
-class Stream(Protocol):
-    """Where samples come from; called from several threads."""
+class Stream(Protocol[B_co]):
+    """Where samples come from, called from several threads.
 
-    def batch(self, start: int, count: int) -> Batch:
+    A batch is a dataclass whose fields are arrays, samples first, or dicts of such arrays.
+    """
+
+    def batch(self, start: int, count: int) -> B_co:
         """Samples start … start + count − 1; of none, arrays of length 0."""
         ...
 
 
 def feed(
-    stream: Stream,
+    stream: Stream[B],
     plan: Iterable[tuple[int, int]],
     workers: int = 1,
     ahead_samples: int = AHEAD_SAMPLES,
-) -> Generator[Batch, None, None]:
+) -> Generator[B, None, None]:
     """Yield every batch of `plan`, in its order.
 
     Args:
@@ -51,7 +59,7 @@ def feed(
     pool = ThreadPoolExecutor(workers, "feed")
     parts = iter(plan)
     try:
-        queue: deque[tuple[int, list[Future[Batch]]]] = deque()
+        queue: deque[tuple[int, list[Future[B]]]] = deque()
         upcoming = next(parts, None)
         while upcoming or queue:
             if not queue and upcoming:
@@ -66,26 +74,28 @@ def feed(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def joined(pieces: list[Batch]) -> Batch:
+def joined(pieces: list[B]) -> B:
     """One batch of consecutive pieces, in their order."""
     if len(pieces) == 1:
         return pieces[0]
-    return Batch(
-        {side: np.concatenate([p.search[side] for p in pieces]) for side in pieces[0].search},
-        {side: np.concatenate([p.template[side] for p in pieces]) for side in pieces[0].template},
-        np.concatenate([p.boxes for p in pieces]),
-        np.concatenate([p.present for p in pieces]),
-    )
+    columns = {f.name: [getattr(piece, f.name) for piece in pieces] for f in fields(pieces[0])}
+    return replace(pieces[0], **{name: _concatenated(values) for name, values in columns.items()})
+
+
+def _concatenated(values: list[Any]) -> Any:
+    if isinstance(values[0], dict):
+        return {key: np.concatenate([value[key] for value in values]) for key in values[0]}
+    return np.concatenate(values)
 
 
 def _begin(
-    pool: ThreadPoolExecutor, stream: Stream, part: tuple[int, int], workers: int
-) -> tuple[int, list[Future[Batch]]]:
+    pool: ThreadPoolExecutor, stream: Stream[B], part: tuple[int, int], workers: int
+) -> tuple[int, list[Future[B]]]:
     start, count = part
     pieces = max(1, min(workers, count))
     bounds = [start + count * i // pieces for i in range(pieces + 1)]
     return count, [pool.submit(stream.batch, a, b - a) for a, b in pairwise(bounds)]
 
 
-def _fits(queue: deque[tuple[int, list[Future[Batch]]]], count: int, ahead_samples: int) -> bool:
+def _fits(queue: deque[tuple[int, list[Future[B]]]], count: int, ahead_samples: int) -> bool:
     return not queue or sum(waiting for waiting, _ in queue) + count <= ahead_samples

@@ -8,7 +8,6 @@ drifts slows all alike. A part of the packs is decoded for it, once.
 
 import argparse
 import itertools
-import json
 import os
 import sys
 import tempfile
@@ -23,14 +22,16 @@ import numpy as np
 import torch
 
 from eval.host import describe_host
+from eval.kept import write_json
 from eval.sequences import read_pack
+from eval.tables import rows_table
 from models.network import pixels
 from models.registry import build
 from tracker.crop import Window, cut
 from tracker.errors import TrackerError
 from training.device_store import device_batch, fill_device
 from training.feed import feed
-from training.feed_report import ALONE, draw, summary, table
+from training.feed_report import ALONE, draw, parts, summary, table
 from training.frame_store import (
     PSEUDO,
     RELIABLE,
@@ -242,10 +243,11 @@ def main(arguments: list[str] | None = None) -> int:
     except TrackerError as error:
         print(f"depthgate: error: {error}", file=sys.stderr)
         return 2
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "input.json").write_text(json.dumps(result, indent=1))
+    result["table"] = table(result)
+    write_json(options.out / "input.json", result)
     draw(result, options.out / "input.png")
-    print(table(result))
+    print(rows_table(result["table"]))
+    print(parts(result))
     return 0
 
 

@@ -60,17 +60,18 @@ def draw(result: dict[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def table(result: dict[str, Any]) -> str:
-    """For the terminal."""
-    eats = result["network alone"]["median"]
-    lines = [f"{'samples/s, median (range)':34}{'input':>22}{'with network':>22}  bottleneck"]
+def table(result: dict[str, Any]) -> list[list[str]]:
+    """A row a stage; the network alone last."""
+    rows = [["samples/s, median (range)", "input", "with the network", "held back by"]]
     for name, row in result["stages"].items():
-        cells = [_cell(row[key]) for key in ("input", "with network")]
-        lines.append(f"{name:34}{cells[0]:>22}{cells[1]:>22}  {row['bottleneck']}")
-    parts = ", ".join(f"{name} {ms:.2f}" for name, ms in result["ms a sample"].items())
-    lines.append(f"network alone {eats:.0f} samples/s")
-    lines.append(f"ms a sample from shards: {parts} (mostly {result['largest part']})")
-    return "\n".join(lines)
+        rows.append([name, *(_cell(row[key]) for key in ("input", "with network")), row["bottleneck"]])
+    return [*rows, [ALONE, "–", _cell(result["network alone"]), "network"]]
+
+
+def parts(result: dict[str, Any]) -> str:
+    """Where a sample's time goes, in a line."""
+    each = ", ".join(f"{name} {ms:.2f}" for name, ms in result["ms a sample"].items())
+    return f"ms a sample from shards: {each} (mostly {result['largest part']})"
 
 
 def _cell(rate: dict[str, float]) -> str:

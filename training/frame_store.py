@@ -28,7 +28,7 @@ from eval.sequences import Sequence, read_frames, read_pack
 from tracker.cache import user_cache
 from tracker.crop import Window, cut
 from tracker.errors import SourceError
-from training.shards import TABLE, open_shards
+from training.shards import TABLE, ShardStore, open_shards
 
 ANNOTATED, RELIABLE, PSEUDO, STILL, BACKGROUND = range(5)
 FRAMES_PER_TRACK = {ANNOTATED: 60, RELIABLE: 16, PSEUDO: 5}
@@ -122,7 +122,7 @@ class Row:
     group: str
 
 
-def open_store(root: Path, cache: Path | None = None) -> PictureStore:
+def open_store(root: Path, cache: Path | None = None) -> FrameStore | ShardStore:
     """The shards in `root`, if it holds some; else the raw store of the packs under it.
 
     That one is built on first use (about a minute, 5 GB).
@@ -224,8 +224,8 @@ def pack_rows(root: Path) -> Iterator[Row]:
     yield from photo_rows(root / "images/plain", with_boxes=False)
 
 
-def video_rows(sequences: list[Sequence], weak: Path) -> Iterator[Row]:
-    """A spread of frames of every sequence; those in the folder `weak` have machine-made tracks."""
+def video_rows(sequences: list[Sequence], weak: Path, most: int | None = None) -> Iterator[Row]:
+    """A spread of frames of every sequence, `most` if given; those in `weak` have machine-made tracks."""
     by_video: dict[Path, list[Sequence]] = {}
     for sequence in sequences:
         by_video.setdefault(sequence.video, []).append(sequence)
@@ -234,6 +234,7 @@ def video_rows(sequences: list[Sequence], weak: Path) -> Iterator[Row]:
         for target in targets:
             kind = kind_of(target) if weak in video.parents else ANNOTATED
             count = FRAMES_PER_FODA_TRACK if target.dataset == "FODA" else FRAMES_PER_TRACK[kind]
+            count = min(count, most or count)
             usable = np.flatnonzero(
                 target.visible & (np.nan_to_num(target.boxes[:, 2:]) >= MIN_BOX_PX).all(1)
             )
@@ -256,9 +257,9 @@ def kind_of(target: Sequence) -> int:
     return RELIABLE if clear else PSEUDO
 
 
-def photo_rows(folder: Path, with_boxes: bool) -> Iterator[Row]:
-    """Photographs of the training split: an item an instance, or one without a box."""
-    images = [entry for entry in _jsonl(folder / "images.jsonl.gz") if entry["split"] == "train"]
+def photo_rows(folder: Path, with_boxes: bool, split: str = "train", every: int = 1) -> Iterator[Row]:
+    """Every `every`-th photograph of a split: an item an instance, or one without a box."""
+    images = [entry for entry in _jsonl(folder / "images.jsonl.gz") if entry["split"] == split][::every]
     instances: dict[str, list[dict[str, Any]]] = {}
     if with_boxes:
         for instance in _jsonl(folder / "instances.jsonl.gz"):

@@ -5,40 +5,51 @@ micro-batch it is computed. Only the last micro-batch of an update
 synchronises; `training.schedule.pieces` gives all ranks equally many.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from training.distributed import Hook, World, data_parallel, unsynchronised, world_sum
-from training.phases import PHASE_LOSSES, PhaseContext
-from training.streams import Batch
+from training.loss_terms import LossTerms
 
 Parts = dict[str, list[float]]
 
 
 def loss_step(
-    context: PhaseContext, trained: nn.Module, world: World, hook: Hook | None, bf16: bool
+    loss_of: Callable[[Any], LossTerms],
+    trained: nn.Module,
+    world: World,
+    hook: Hook | None,
+    bf16: bool,
+    unused: bool,
 ) -> nn.Module:
-    """The loss of a phase as a module whose backward averages the gradients of `trained` over the ranks.
+    """A loss as a module whose backward averages the gradients of `trained` over the ranks.
 
     It takes a batch and the samples of the whole update, and returns these
     samples' share of the mean loss (a scalar) and the sums of its parts.
+    `unused`: whether `loss_of` leaves some parameters of `trained` without a gradient.
     """
-    loss_of = PHASE_LOSSES[context.phase.name]
 
-    def loss(batch: Batch, count: int) -> tuple[Tensor, Parts]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            terms = loss_of(context, batch)
-            return terms.share_of(count), terms.sums()
+    def loss(batch: Any, count: int) -> tuple[Tensor, Parts]:
+        return share_and_sums(loss_of, batch, count, bf16)
 
-    leaves_some_out = context.phase.name != "gates"  # the gates, and some heads while features are distilled
-    return data_parallel(trained, loss, world, hook, unused=leaves_some_out)
+    return data_parallel(trained, loss, world, hook, unused=unused)
+
+
+def share_and_sums(
+    loss_of: Callable[[Any], LossTerms], batch: Any, count: int, bf16: bool
+) -> tuple[Tensor, Parts]:
+    """The batch's share of the mean loss of `count` samples, a scalar, and the sums of its parts."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        terms = loss_of(batch)
+        return terms.share_of(count), terms.sums()
 
 
 def accumulate(
-    step: nn.Module, batches: Iterable[Batch], number: int, count: int, world: World
+    step: nn.Module, batches: Iterable[Any], number: int, count: int, world: World
 ) -> tuple[float, Parts]:
     """Leave the gradients of an update's mean loss; returns that loss and the sums of its parts.
 
@@ -56,8 +67,18 @@ def accumulate(
             share, sums = step(batch, count)
             (share * world.size).backward()
         loss += share.item()
-        for name, values in sums.items():
-            parts[name] = [a + b for a, b in zip(parts.get(name, [0.0] * len(values)), values, strict=True)]
+        add_parts(parts, sums)
+    return over_world(loss, parts, world)
+
+
+def add_parts(parts: Parts, sums: Parts) -> None:
+    """Add the sums of one more micro-batch to `parts`, in place."""
+    for name, values in sums.items():
+        parts[name] = [a + b for a, b in zip(parts.get(name, [0.0] * len(values)), values, strict=True)]
+
+
+def over_world(loss: float, parts: Parts, world: World) -> tuple[float, Parts]:
+    """Loss and parts added up over the ranks. Every rank must call it, with the same names."""
     mine = [loss, *(value for values in parts.values() for value in values)]
     total = world_sum(torch.tensor(mine, dtype=torch.float64, device=world.device), world)
     loss, *rest = total.tolist()

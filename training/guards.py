@@ -6,10 +6,9 @@ from torch import nn
 
 from tracker.errors import TrackerError
 
-GRADIENT_NORM = 5.0
-"""Gradients are clipped to this norm."""
-HOPELESS_NORM = 1e3 * GRADIENT_NORM
-"""Clipped that far, an update is a direction without a size; a run may begin so, but not stay so."""
+HOPELESS_NORM = 5e3
+"""A thousand times what gradients are clipped to by default: an update so clipped is a direction
+without a size; a run may begin so, but not stay so."""
 PATIENCE = 50  # updates
 
 

@@ -64,13 +64,27 @@ def encode(image: Image, quality: int) -> bytes:
     return data.tobytes()
 
 
-def decode(data: bytes) -> Image:
-    """The whole picture, H×W×3 BGR.
+def decode(data: bytes, scale: int = 1) -> Image:
+    """The whole picture of any JPEG, ⌈H/scale⌉×⌈W/scale⌉×3 BGR; scale as in `decode_part`.
 
     Raises:
-        DamagedError: the bytes end early or are no JPEG.
+        DamagedError: the bytes end early, are no JPEG, or hold colours that are no BGR (CMYK).
     """
-    return _decoded(data, 0, 0, 1)
+    height, width = size_of(data) if scale > 1 else (0, 0)
+    return _decoded(data, -(-height // scale), -(-width // scale), scale)
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    """Height and width of any JPEG, from its header.
+
+    Raises:
+        DamagedError: no JPEG begins here.
+    """
+    try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    except ValueError as error:
+        raise DamagedError(str(error)) from error
+    return int(height), int(width)
 
 
 def decode_part(data: bytes, corners: tuple[int, int, int, int], scale: int = 1) -> Part:

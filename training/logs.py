@@ -1,11 +1,14 @@
 """What a run says of itself: log.jsonl always, TensorBoard where the recipe asks for it.
 
-A line holds phase, samples, updates, lr, batch, momentum, noise_scale (null
-where not defined), loss, norm, samples_per_s, and the loss's parts by exit.
+A line on training holds phase, samples, updates, lr, batch, momentum,
+noise_scale (null where not defined), loss, norm, samples_per_s, and the loss's
+parts by exit. A line on validation holds phase, samples, updates and
+`validation`: the loss on held-out samples and its parts.
 """
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,11 @@ def read_log(folder: Path) -> list[Line]:
         except json.JSONDecodeError:
             continue
     return lines
+
+
+def split_log(lines: list[Line]) -> tuple[list[Line], list[Line]]:
+    """Lines on training, and lines on validation."""
+    return [x for x in lines if "validation" not in x], [x for x in lines if "validation" in x]
 
 
 class RunLog:
@@ -53,14 +61,9 @@ class RunLog:
     def write(self, line: Line) -> None:
         with open(self._path, "a") as file:
             file.write(json.dumps(line) + "\n")
-        if self._board is None:
-            return
-        for name, value in line.items():
-            values = value if isinstance(value, list) else [value]
-            for k, number in enumerate(values, 1):
-                if isinstance(number, int | float) and name not in ("phase", "samples"):
-                    tag = f"{name}/exit {k}" if isinstance(value, list) else name
-                    self._board.add_scalar(tag, number, line["samples"])
+        if self._board is not None:
+            for tag, number in _scalars(line):
+                self._board.add_scalar(tag, number, line["samples"])
 
     def __enter__(self) -> "RunLog":
         return self
@@ -68,6 +71,17 @@ class RunLog:
     def __exit__(self, *exception: object) -> None:
         if self._board is not None:
             self._board.close()
+
+
+def _scalars(line: Line, under: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of a line but its place, by its tag."""
+    for name, value in line.items():
+        if isinstance(value, dict):
+            yield from _scalars(value, f"{name}/")
+        elif isinstance(value, list):
+            yield from ((f"{under}{name}/exit {k}", number) for k, number in enumerate(value, 1))
+        elif isinstance(value, int | float) and name != "samples":
+            yield f"{under}{name}", value
 
 
 def _board(folder: Path, seen: int) -> Any:

@@ -7,6 +7,7 @@ Every schedule is a function of the samples seen in the phase; sample i is
 drawn from (seed, phase, i). A run folder holds the resolved recipe, the
 environment, log.jsonl, checkpoint.pt, and at the end weights.safetensors
 and curves.png. A run that is killed loses at most `checkpoint_samples`.
+What is trained is a Task (training/task.py): a tracker, or a classifier.
 Among several processes an update is divided (`training.schedule.pieces`),
 all hold the same weights and average after it, and rank 0 alone writes.
 """
@@ -28,8 +29,6 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
-from models.network import DepthGate
-from models.registry import build
 from training import checkpoint
 from training.average import update_average
 from training.curves import write_curves
@@ -44,23 +43,20 @@ from training.distributed import (
 from training.environment import environment
 from training.epoch import with_epoch
 from training.feed import feed
-from training.frame_store import FrameStore, open_store
 from training.gradients import accumulate, loss_step
 from training.group_batch_norm import convert_batch_norm, normalisation_group
-from training.guards import GRADIENT_NORM, DivergedError, GradientGuard, check_loss
+from training.guards import DivergedError, GradientGuard, check_loss
 from training.logs import Line, RunLog
 from training.optimisers import make_optimiser, set_step
-from training.phases import PhaseContext
 from training.precision import choose_precision
 from training.recipe import Phase, Recipe, RecipeError, norm_group
 from training.run_recipe import refusal, write_recipe
 from training.schedule import Plan, Update, make_plan, noise_of, pieces, updates
-from training.streams import Batch, PairStream
-from training.teacher import NanoTrackTeacher
+from training.task import Task, make_task, open_data
 from training.torus_all_reduce import gradient_hook
+from training.validation import means, validate
 
 LOG_SAMPLES = 480
-TEACHER_FIT_SAMPLES = 128
 WRONG_USE = 2  # exit code
 
 
@@ -72,21 +68,29 @@ class Run:
     hook: Hook | None
     recipe: Recipe
     folder: Path
-    store: FrameStore
-    teacher: NanoTrackTeacher | None
-    network: DepthGate
-    average: DepthGate
+    task: Task
+    network: nn.Module
+    average: nn.Module
     bf16: bool
+
+    @property
+    def workers(self) -> int:
+        """Threads that make batches."""
+        return max(1, (os.cpu_count() or 1) - self.recipe.threads)
 
 
 class Speed:
-    """Samples a second since the phase was begun or resumed at sample `first`."""
+    """Samples a second since the phase was begun or resumed at sample `first`, validation left out."""
 
     def __init__(self, first: int) -> None:
         self._first, self._started = first, time.perf_counter()
 
     def since(self, seen: int) -> float:
         return (seen - self._first) / (time.perf_counter() - self._started)
+
+    def leave_out(self, begun: float) -> None:
+        """The time since `begun`, of time.perf_counter()."""
+        self._started += time.perf_counter() - begun
 
 
 def default_runs() -> Path:
@@ -142,14 +146,14 @@ def train_as(world: World, recipe: Recipe, folder: Path) -> Path:
 
 def _prepare(world: World, recipe: Recipe, folder: Path) -> Run:
     with first_on_its_machine(world):
-        store = open_store(Path(recipe.data.root))
-    recipe = with_epoch(recipe, store)
+        data = open_data(recipe)
+    recipe = with_epoch(recipe, data)
     for phase in recipe.phases:
         _plan(recipe, phase, world.size)
     if refused := of_rank_0(refusal(recipe, folder) if world.leads else None, world):
         raise RecipeError(refused)
-    teacher = _teacher(recipe, store)
-    network = build(recipe.network).to(memory_format=torch.channels_last)
+    task = make_task(recipe, data, world)
+    network = task.network().to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
     convert_batch_norm(network, normalisation_group(world, norm_group(recipe, world.size)))
     hook = gradient_hook(world, recipe.distributed.all_reduce, recipe.distributed.gradients)
@@ -157,9 +161,9 @@ def _prepare(world: World, recipe: Recipe, folder: Path) -> Run:
     if world.leads:
         folder.mkdir(parents=True, exist_ok=True)
         write_recipe(recipe, folder)
-        about = environment(recipe, store, bf16, world.size)
+        about = environment(recipe, data, bf16, world.size)
         (folder / "environment.json").write_text(json.dumps(about, indent=1))
-    return Run(world, hook, recipe, folder, store, teacher, network, average, bf16)
+    return Run(world, hook, recipe, folder, task, network, average, bf16)
 
 
 def _plan(recipe: Recipe, phase: Phase, processes: int) -> Plan:
@@ -168,10 +172,10 @@ def _plan(recipe: Recipe, phase: Phase, processes: int) -> Plan:
 
 
 def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | None) -> None:
-    recipe, network = run.recipe, run.network
+    recipe, network, task = run.recipe, run.network, run.task
     if resumed is None or resumed["seen"] == 0:
         network.load_state_dict(run.average.state_dict())
-    trained = network.gates if phase.name == "gates" else network
+    trained = task.trained(network, phase)
     network.requires_grad_(False)
     trained.requires_grad_(True)
     plan = _plan(recipe, phase, run.world.size)
@@ -179,27 +183,48 @@ def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | No
     seen, done = (resumed["seen"], resumed["updates"]) if resumed else (0, 0)
     if seen and resumed:
         optimiser.load_state_dict(resumed["optimizer"])
-    context = PhaseContext(network, run.teacher, phase)
-    step = loss_step(context, trained, run.world, run.hook, run.bf16)
+    unused = task.leaves_some_out(phase)
+    step = loss_step(task.loss(network, phase), trained, run.world, run.hook, run.bf16, unused)
     guard = GradientGuard(trained, phase.name)
     saved, clock = seen, Speed(seen)
     with _progress(run.world) as bar, _log(run, phase, seen) as log:
-        task = bar.add_task(phase.name, total=phase.samples, completed=seen, loss=math.nan, batch=0)
+        shown = bar.add_task(phase.name, total=phase.samples, completed=seen, loss=math.nan, batch=0)
         for update, batches in _fed(run, phase, plan, seen):
-            _set_modes(network, phase, seen, run.average)
+            task.set_modes(network, phase, seen, run.average)
             line = _update(run, phase, step, optimiser, guard, update, batches)
             seen, done = seen + update.count, done + 1
             average_buffers(network, run.world)
             update_average(run.average, network, min(recipe.ema_decay, 1 - 1 / (done + 1)))
-            bar.update(task, completed=seen, loss=line["loss"], batch=update.count)
-            if log and (seen // LOG_SAMPLES != update.start // LOG_SAMPLES or seen == phase.samples):
-                where = {"phase": phase.name, "samples": seen, "updates": done}
+            bar.update(shown, completed=seen, loss=line["loss"], batch=update.count)
+            where = {"phase": phase.name, "samples": seen, "updates": done}
+            if log and _passes(LOG_SAMPLES, update, phase):
                 log.write({**where, **line, "samples_per_s": round(clock.since(seen), 2)})
+            if _passes(recipe.validate_samples, update, phase):
+                begun = time.perf_counter()
+                _validate(run, phase, where, log)
+                clock.leave_out(begun)
             following = min(plan(seen).batch, phase.samples - seen)
             if following and seen + following - saved > recipe.checkpoint_samples:
                 _save(run, number, seen, done, optimiser)
                 saved = seen
     _save(run, number + 1, 0, 0, optimiser)
+
+
+def _passes(every: int | None, update: Update, phase: Phase) -> bool:
+    """Whether the update reaches a multiple of `every` samples, or the end of the phase."""
+    end = update.start + update.count
+    return end == phase.samples or (every is not None and end // every != update.start // every)
+
+
+def _validate(run: Run, phase: Phase, where: Line, log: RunLog | None) -> None:
+    """A line on the averaged network, where the data have held-out samples."""
+    held_out = run.task.held_out()
+    if held_out is None:
+        return
+    loss_of = run.task.loss(run.average, phase)
+    found = validate(loss_of, *held_out, run.world, run.bf16, run.workers)
+    if log:
+        log.write({**where, "validation": found})
 
 
 def _update(
@@ -209,7 +234,7 @@ def _update(
     optimiser: torch.optim.Optimizer,
     guard: GradientGuard,
     update: Update,
-    batches: Iterator[Batch],
+    batches: Iterator[Any],
 ) -> Line:
     """One step of the optimiser from the micro-batches of one update; returns its line of the log."""
     planned = update.step
@@ -219,8 +244,10 @@ def _update(
     loss, parts = accumulate(step, batches, number, update.count, run.world)
     check_loss(loss, phase.name, update.start, planned.lr, parts)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    norm = float(nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM))
-    guard.check(norm, update.start, planned.lr)
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    guard.check(float(norm), update.start, planned.lr)
+    if phase.clip is not None:
+        nn.utils.clip_grads_with_norm_(parameters, phase.clip, norm)
     optimiser.step()
     assert run.recipe.data.epoch_samples is not None
     return {
@@ -229,8 +256,8 @@ def _update(
         "momentum": planned.momentum,
         "noise_scale": noise_of(planned, phase.optimiser, run.recipe.data.epoch_samples),
         "loss": loss,
-        "norm": norm,
-        **{name: [round(v / update.count, 4) for v in sums] for name, sums in parts.items()},
+        "norm": float(norm),
+        **means(parts, update.count),
     }
 
 
@@ -248,46 +275,16 @@ def _save(run: Run, phase: int, seen: int, updates_done: int, optimiser: torch.o
     checkpoint.save(run.folder / "checkpoint.pt", state)
 
 
-def _teacher(recipe: Recipe, store: FrameStore) -> NanoTrackTeacher | None:
-    if recipe.teacher is None:
-        return None
-    teacher = NanoTrackTeacher(Path(recipe.teacher.backbone), Path(recipe.teacher.head), recipe.threads)
-    teacher.fit(teacher.features(PairStream(store, recipe.seed, "fit").batch(0, TEACHER_FIT_SAMPLES)))
-    return teacher
-
-
-def _fed(run: Run, phase: Phase, plan: Plan, seen: int) -> Iterator[tuple[Update, Iterator[Batch]]]:
+def _fed(run: Run, phase: Phase, plan: Plan, seen: int) -> Iterator[tuple[Update, Iterator[Any]]]:
     """Every update from sample `seen` with its micro-batches, the next few made in the background.
 
     The micro-batches of an update must be used up before the next one is asked for.
     """
-    stream = PairStream(run.store, run.recipe.seed, phase.name)
     size, rank = run.world.size, run.world.rank
     todo = (p for update in updates(plan, seen) for p in pieces(update, phase.micro_batch, size, rank))
-    workers = max(1, (os.cpu_count() or 1) - run.recipe.threads)
-    with closing(feed(stream, todo, workers)) as batches:
+    with closing(feed(run.task.stream(phase), todo, run.workers)) as batches:
         for update in updates(plan, seen):
             yield update, islice(batches, len(pieces(update, phase.micro_batch, size, rank)))
-
-
-def _set_modes(network: DepthGate, phase: Phase, seen: int, average: DepthGate) -> None:
-    """Training mode for what the phase trains; the backbone's norms freeze when the recipe says so.
-
-    A template and a search crop differ in their moments, so the averaged
-    ones that the tracker will use are what the last part of training sees.
-    """
-    if phase.name == "gates":
-        network.eval()
-        network.gates.train()
-        return
-    frozen = seen >= phase.freeze_norm_from * phase.samples
-    if frozen and network.backbone.training:
-        running = {k: v for k, v in average.backbone.state_dict().items() if "running_" in k}
-        network.backbone.load_state_dict(running, strict=False)
-    network.train()
-    network.gates.eval()
-    if frozen:
-        network.backbone.eval()
 
 
 def _log(run: Run, phase: Phase, seen: int) -> RunLog | nullcontext[None]:

@@ -1,9 +1,4 @@
-"""What each phase of a recipe minimises: one function a phase, samples in, a loss for each of them out.
-
-No loss looks at its neighbours in the batch, so a batch may be cut into
-micro-batches and divided among processes: the loop divides by the samples
-of the whole update (`LossTerms.share_of`).
-"""
+"""What each phase of training a tracker minimises: one function a phase."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +8,7 @@ from torch import Tensor
 
 from models.cost import relative_costs
 from models.network import DepthGate, StageResult, pixels
+from training.loss_terms import LossTerms
 from training.losses import SoftTargets, feature_loss, joint_loss, response_loss, tracking_loss
 from training.recipe import Phase
 from training.streams import Batch
@@ -33,27 +29,6 @@ class PhaseContext:
     network: DepthGate
     teacher: NanoTrackTeacher | None
     phase: Phase
-
-
-@dataclass(frozen=True)
-class LossTerms:
-    """What N samples lose.
-
-    Attributes:
-        terms: (weight, N values); a sample's loss is the weighted sum of its values.
-        parts: for the log, by name, N values an exit.
-    """
-
-    terms: list[tuple[float, Tensor]]
-    parts: dict[str, list[Tensor]]
-
-    def share_of(self, count: int) -> Tensor:
-        """These samples' share of the mean loss of `count`: the shares of an update add up to its mean."""
-        return torch.stack([weight * (values.sum() / count) for weight, values in self.terms]).sum()
-
-    def sums(self) -> dict[str, list[float]]:
-        """`parts`, summed over the samples."""
-        return {name: [float(v.detach().sum()) for v in values] for name, values in self.parts.items()}
 
 
 def _inputs(batch: Batch) -> tuple[dict[int, Tensor], dict[int, Tensor]]:

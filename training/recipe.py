@@ -3,18 +3,19 @@
 Unknown keys, wrong types and impossible values are refused with the key, the
 value and the nearest legal name. `key=value` overrides use dotted keys; a
 phase is addressed by its name: `phases.exits.samples=1000`. Lengths may be
-said in epochs (`epochs`, `warmup_epochs`, `at_epochs`, `every_epochs`) where
-`data.epoch_samples` is stated; they are samples from then on.
+said in epochs (`epochs`, `warmup_epochs`, `at_epochs`, `every_epochs`,
+`validate_epochs`) where `data.epoch_samples` is stated; they are samples from
+then on.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from training import yaml_tree
-from training.yaml_tree import RecipeError, nearest
+from training.recipe_checks import check
+from training.yaml_tree import RecipeError
 
 __all__ = [
     "Data",
@@ -31,33 +32,23 @@ __all__ = [
     "norm_group",
 ]
 
-PHASES = ("features", "exits", "gates")
-PRECISIONS = ("auto", "fp32", "bf16")
-OPTIMISERS = ("adamw", "adam", "sgd", "nesterov", "lars", "lars_apply", "lamb")
-RULES = ("legw", "sqrt", "linear", "none")
-ALL_REDUCES = ("ring", "torus")
-GRADIENTS = ("full", "bf16", "fp16")
-DECAYS = {
-    "constant": ((), ()),
-    "step": (("factor", "at_samples"), ()),
-    "exponential": (("factor", "every_samples"), ()),
-    "polynomial": (("power",), ("end",)),
-    "cosine": ((), ("end",)),
-}
-"""Form: keys that it needs, keys that it may have."""
-
 
 @dataclass(frozen=True)
 class Data:
-    """Where the pictures are, and what is called an epoch.
+    """Where the pictures are, and what is called an epoch; folders are relative to the working directory.
 
     Attributes:
-        root: folder of the packs (`video/`, `images/`), relative to the working directory.
-        epoch_samples: N; default: distinct annotated frames + distinct masked instances of the packs.
+        root: folder of the packs (`video/`, `images/`), to train a tracker.
+        epoch_samples: N; default: distinct annotated frames + distinct masked instances of the packs,
+            or the training pictures of `images`.
+        images: in place of `root`: folder of train/CLASS/ and val/CLASS/, to train a classifier.
+        side: of the crops of `images`, in pixels.
     """
 
-    root: str
+    root: str | None = None
     epoch_samples: int | None = None
+    images: str | None = None
+    side: int = 224
 
 
 @dataclass(frozen=True)
@@ -74,7 +65,7 @@ class Decay:
     """How the rate falls from its peak; training/schedule.py has the formulas.
 
     Attributes:
-        form: a key of DECAYS.
+        form: a key of recipe_checks.DECAYS.
         factor: the rate is multiplied by it (step, exponential), in (0, 1).
         at_samples: where the rate steps, from the phase's start, rising (step).
         every_samples: one factor each (exponential).
@@ -92,7 +83,10 @@ class Decay:
 
 @dataclass(frozen=True)
 class Scaling:
-    """How `lr` and `warmup_samples`, tuned at `base_batch`, become those of `batch`; rule: one of RULES."""
+    """How `lr` and `warmup_samples`, tuned at `base_batch`, become those of `batch`.
+
+    rule: one of recipe_checks.RULES; training/scaling.py has the formulas.
+    """
 
     rule: str
     base_batch: int
@@ -116,16 +110,20 @@ class Phase:
     """One stretch of training with a clock of its own, from 0 to `samples`.
 
     Attributes:
-        name: features (distil the teacher's features), exits (track at every exit), gates.
+        name: features (distil the teacher's features), exits (track at every exit), gates; with
+            `data.images` classify.
         batch: samples an update, over all processes; lr: peak rate.
         warmup_samples: linear rise, then `decay`.
-        freeze_norm_from: share of the phase after which the backbone's batch norms use their running moments.
+        freeze_norm_from: share of the phase after which the backbone's batch norms use their running moments
+            (tracking only).
         cost_weight: λ of the joint loss (gates only).
+        label_smoothing: share of the target that is spread over all classes (classify only).
         scaling: null: `lr` and `warmup_samples` are meant for `batch`.
         growth: where `decay` would lower the rate, raise the batch instead.
         max_batch: ceiling of growth; null: a tenth of `data.epoch_samples`.
         micro_batch: most samples that a process holds at once; null: its whole share of the batch.
         momentum: of sgd, nesterov, lars; β₁ of adam, adamw and lamb.
+        clip: norm that the gradient of all parameters is clipped to; null: it is not.
     """
 
     name: str
@@ -143,6 +141,8 @@ class Phase:
     micro_batch: int | None = None
     optimiser: str = "adamw"
     momentum: float = 0.9
+    clip: float | None = 5.0
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,7 @@ class Recipe:
     Attributes:
         teacher: null: the deepest exit teaches the others alone.
         threads: of each process.
+        validate_samples: of a phase between two validations; there is always one at its end.
     """
 
     purpose: str
@@ -180,6 +181,7 @@ class Recipe:
     ema_decay: float = 0.998
     threads: int = 2
     checkpoint_samples: int = 9600
+    validate_samples: int | None = None
     tensorboard: bool = False
     distributed: Distributed = Distributed()
 
@@ -199,7 +201,7 @@ def load(path: Path, overrides: list[str] | None = None) -> Recipe:
     data = tree.get("data") if isinstance(tree, dict) else None
     tree = yaml_tree.epochs_to_samples(tree, data.get("epoch_samples") if isinstance(data, dict) else None)
     recipe: Recipe = yaml_tree.build(Recipe, tree, "")
-    _check(recipe)
+    check(recipe)
     return recipe
 
 
@@ -222,82 +224,3 @@ def norm_group(recipe: Recipe, processes: int) -> int:
             f"expected one of {legal}"
         )
     return size if processes > 1 else 1
-
-
-def _check(recipe: Recipe) -> None:
-    _one_of("precision", recipe.precision, PRECISIONS)
-    _positive("data.epoch_samples", recipe.data.epoch_samples)
-    _positive("checkpoint_samples", recipe.checkpoint_samples)
-    _positive("distributed.norm_group", recipe.distributed.norm_group)
-    _one_of("distributed.all_reduce", recipe.distributed.all_reduce, ALL_REDUCES)
-    _one_of("distributed.gradients", recipe.distributed.gradients, GRADIENTS)
-    if not recipe.phases:
-        raise RecipeError("recipe: phases is empty, expected at least one of " + ", ".join(PHASES))
-    names = [phase.name for phase in recipe.phases]
-    for phase in recipe.phases:
-        _one_of("phase", phase.name, PHASES)
-        if names.count(phase.name) > 1:
-            raise RecipeError(f"recipe: the phase {phase.name!r} stands twice")
-        _check_phase(phase, f"phases.{phase.name}")
-        if phase.name == "features" and recipe.teacher is None:
-            raise RecipeError("recipe: the phase 'features' needs a teacher; leave it out or name one")
-
-
-def _check_phase(phase: Phase, where: str) -> None:
-    for key in ("samples", "batch", "lr", "micro_batch", "max_batch"):
-        _positive(f"{where}.{key}", getattr(phase, key))
-    if not 0 <= phase.warmup_samples < phase.samples:
-        raise RecipeError(
-            f"recipe: {where}.warmup_samples got {phase.warmup_samples}, "
-            f"expected 0 or more and less than the phase's {phase.samples}"
-        )
-    _one_of(f"{where}.optimiser", phase.optimiser, OPTIMISERS)
-    _share(f"{where}.momentum", phase.momentum)
-    if phase.optimiser == "nesterov" and phase.momentum == 0:
-        raise RecipeError(f"recipe: {where}.momentum got 0, but nesterov needs more; or take optimiser: sgd")
-    _check_decay(phase.decay, phase.samples, f"{where}.decay")
-    if phase.scaling is not None:
-        _one_of(f"{where}.scaling.rule", phase.scaling.rule, RULES)
-        _positive(f"{where}.scaling.base_batch", phase.scaling.base_batch)
-    if phase.raised is not None:
-        _positive(f"{where}.raised.lr_factor", phase.raised.lr_factor)
-        _share(f"{where}.raised.momentum", phase.raised.momentum)
-    if phase.max_batch is not None and not phase.growth:
-        raise RecipeError(f"recipe: {where}.max_batch limits growth; set growth: true or leave it out")
-
-
-def _check_decay(decay: Decay, samples: int, where: str) -> None:
-    _one_of(f"{where}.form", decay.form, DECAYS)
-    needed, possible = DECAYS[decay.form]
-    for key in ("factor", "at_samples", "every_samples", "power", "end"):
-        value = getattr(decay, key)
-        if value is None and key in needed:
-            raise RecipeError(f"recipe: {where} of form {decay.form} lacks the key {key!r}")
-        if value is not None and key not in (*needed, *possible):
-            raise RecipeError(f"recipe: {where}.{key} says nothing to the form {decay.form}; leave it out")
-    if decay.factor is not None and not 0 < decay.factor < 1:
-        raise RecipeError(f"recipe: {where}.factor got {decay.factor}, expected more than 0 and less than 1")
-    _positive(f"{where}.every_samples", decay.every_samples)
-    _positive(f"{where}.power", decay.power)
-    _share(f"{where}.end", decay.end)
-    steps = decay.at_samples or ()
-    if any(b <= a for a, b in zip((0, *steps), (*steps, samples), strict=True)) and steps:
-        raise RecipeError(
-            f"recipe: {where}.at_samples got {list(steps)}, expected rising numbers between 0 and {samples}"
-        )
-
-
-def _one_of(where: str, value: str, legal: Any) -> None:
-    if value not in legal:
-        expected = ", ".join(legal)
-        raise RecipeError(f"recipe: {where} got {value!r}, expected one of {expected}{nearest(value, legal)}")
-
-
-def _positive(where: str, value: float | None) -> None:
-    if value is not None and value <= 0:
-        raise RecipeError(f"recipe: {where} got {value}, expected more than 0")
-
-
-def _share(where: str, value: float | None) -> None:
-    if value is not None and not 0 <= value < 1:
-        raise RecipeError(f"recipe: {where} got {value}, expected 0 or more and less than 1")

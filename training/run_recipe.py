@@ -9,7 +9,7 @@ from typing import Any
 from training.recipe import Recipe, dump, load
 from training.yaml_tree import RecipeError, plain
 
-FREE = ("data.root", "threads", "checkpoint_samples", "tensorboard")
+FREE = ("data.root", "data.images", "threads", "checkpoint_samples", "validate_samples", "tensorboard")
 """Keys that a resumed run may change: none of them says what is learnt."""
 
 

@@ -125,7 +125,7 @@ def make_plan(phase: Phase, epoch_samples: int, processes: int = 1, norm_group: 
 
     Raises:
         RecipeError: the batch is no multiple of processes × micro-batch, the warm-up does not fit, or
-            a gate would have to take the moments of a single sample.
+            a gate or classifier would have to take the moments of a single sample.
     """
     unit = processes * (phase.micro_batch or 1)
     if phase.batch % unit:
@@ -144,21 +144,24 @@ def make_plan(phase: Phase, epoch_samples: int, processes: int = 1, norm_group: 
         momentum = to
     limit = (phase.max_batch or ceiling(epoch_samples)) if phase.growth else None
     plan = Plan(phase.samples, lr, batch, momentum, round(warmup), phase.decay, limit, unit)
-    if phase.name == "gates":
+    if phase.name in ("gates", "classify"):
         _check_pairs(plan, phase, processes, norm_group)
     return plan
 
 
 def _check_pairs(plan: Plan, phase: Phase, processes: int, norm_group: int) -> None:
-    """A gate takes the moments of its group's micro-batches, and one sample has none."""
+    """A batch norm takes the moments of its group's micro-batches, and one sample may have none."""
+    by_count: dict[int, Update] = {}
     for update in updates(plan):
+        by_count.setdefault(update.count, update)
+    for update in by_count.values():
         ranks = [pieces(update, phase.micro_batch, processes, rank) for rank in range(processes)]
         for first in range(0, processes, norm_group):
             together = zip(*ranks[first : first + norm_group], strict=True)
             if any(sum(count for _, count in moments) == 1 for moments in together):
                 raise RecipeError(
-                    f"recipe: phases.gates: the update at sample {update.start} holds a single sample at a "
-                    "time, expected 2 or more for the gates' moments; change samples, batch or micro_batch"
+                    f"recipe: phases.{phase.name}: the update at sample {update.start} holds a single sample "
+                    "at a time, expected 2 or more for its batch norms; change samples, batch or micro_batch"
                 )
 
 

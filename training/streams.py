@@ -76,8 +76,11 @@ class Draw:
 class PairStream:
     """Draws kind, group, track and two of its frames; stills pair with themselves."""
 
-    def __init__(self, store: PictureStore, seed: int, phase: str) -> None:
+    def __init__(
+        self, store: PictureStore, seed: int, phase: str, shares: dict[int, float] = KIND_SHARES
+    ) -> None:
         self.store, self.seed, self.phase = store, seed, zlib.crc32(phase.encode())
+        self._kinds, self._shares = list(shares), list(shares.values())
         self._groups: dict[int, list[list[npt.NDArray[np.int64]]]] = {}
         self._weights: dict[int, npt.NDArray[np.float64]] = {}
         for kind in (*KIND_SHARES, BACKGROUND):
@@ -119,11 +122,11 @@ class PairStream:
         return np.random.default_rng((self.seed, self.phase, index))
 
     def _draw(self, rng: np.random.Generator) -> Draw:
-        track = self._track(rng, int(rng.choice(list(KIND_SHARES), p=list(KIND_SHARES.values()))))
+        track = self._track(rng, int(rng.choice(self._kinds, p=self._shares)))
         first, second = int(rng.choice(track)), int(rng.choice(track))
         present = bool(rng.random() >= NEGATIVE_SHARE)
         if not present:
-            other = self._track(rng, BACKGROUND if rng.random() < 0.3 else int(rng.choice(list(KIND_SHARES))))
+            other = self._track(rng, BACKGROUND if rng.random() < 0.3 else int(rng.choice(self._kinds)))
             second = int(rng.choice(other))
             present = bool(self.store.track[second] == self.store.track[first])
         flip, look = bool(rng.random() < 0.5), draw_photometric(rng)

@@ -16,6 +16,7 @@ IN_EPOCHS = {
     "warmup_epochs": "warmup_samples",
     "at_epochs": "at_samples",
     "every_epochs": "every_samples",
+    "validate_epochs": "validate_samples",
 }
 
 
@@ -123,4 +124,6 @@ def plain(value: Any) -> Any:
     """The inverse of `build`: dataclasses as dicts, tuples as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
     return [plain(v) for v in value] if isinstance(value, tuple) else value

@@ -1,5 +1,8 @@
-"""A store of painted pictures: a bright rectangle on dark ground is the target."""
+"""Painted pictures: a store, where a bright rectangle on dark ground is the target; a folder of colours."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -50,6 +53,28 @@ def paint_store() -> FrameStore:
         group=tracks,
         digest="painted",
     )
+
+
+COLOURS = {"blue": (200, 60, 60), "green": (60, 200, 60), "grey": (120, 120, 120), "red": (60, 60, 200)}
+
+
+@pytest.fixture
+def painted_folder(tmp_path) -> Path:
+    return paint_folder(tmp_path / "painted")
+
+
+def paint_folder(folder: Path) -> Path:
+    """Twelve noisy pictures of each colour to train on and three to validate on; one of each is a PNG."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 12), ("val", 3)):
+        for name, colour in COLOURS.items():
+            (folder / split / name).mkdir(parents=True)
+            for i in range(count):
+                height, width = rng.integers(36, 60, 2)
+                image = rng.normal(colour, 40, (height, width, 3)).clip(0, 255).astype(np.uint8)
+                ending = ("png", "jpg", "JPEG")[min(i, 2)]
+                cv2.imwrite(str(folder / split / name / f"{i:02}.{ending}"), image)
+    return folder
 
 
 def tiny_network() -> DepthGate:

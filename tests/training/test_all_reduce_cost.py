@@ -159,7 +159,7 @@ def test_measuring_two_processes_writes_numbers_and_a_picture(tmp_path, monkeypa
     assert all(a <= b for a, b in zip(row["seconds"], row["median_seconds"], strict=True))
     assert document["modelled"]["status"] == "modelled, not measured"
     assert (tmp_path / "new" / "cost.png").read_bytes().startswith(b"\x89PNG")
-    assert "held-out error" in capsys.readouterr().out
+    assert "held-out sizes" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from training.logs import RunLog, read_log
+from training.logs import RunLog, read_log, split_log
 from training.recipe import RecipeError
 
 PHASES = ["features", "exits", "gates"]
@@ -25,6 +25,17 @@ def test_a_resumed_log_goes_on_at_the_checkpoint(tmp_path):
 
 def test_a_run_without_a_log_has_no_lines(tmp_path):
     assert read_log(tmp_path) == []
+
+
+def test_validation_is_told_from_training_and_resumes_with_it(tmp_path):
+    written = [
+        line("exits", 3),
+        {"phase": "exits", "samples": 3, "validation": {"loss": 2.0}},
+        line("exits", 6),
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(w) + "\n" for w in written))
+    RunLog(tmp_path, PHASES, "exits", 3, tensorboard=False)
+    assert split_log(read_log(tmp_path)) == ([written[0]], [written[1]])
 
 
 @pytest.fixture
@@ -52,11 +63,14 @@ def board(monkeypatch):
 def test_tensorboard_gets_numbers_by_sample(board, tmp_path, seen, purged):
     with RunLog(tmp_path, PHASES, "exits", seen, tensorboard=True) as log:
         log.write(line("exits", 9, noise_scale=None, tracking=[0.5, 0.25]))
+        log.write({"phase": "exits", "samples": 9, "validation": {"loss": 2.0, "tracking": [0.75]}})
     assert board == [
         ("open", str(tmp_path / "tensorboard" / "exits"), purged),
         ("loss", 1.0, 9),
         ("tracking/exit 1", 0.5, 9),
         ("tracking/exit 2", 0.25, 9),
+        ("validation/loss", 2.0, 9),
+        ("validation/tracking/exit 1", 0.75, 9),
         "close",
     ]
 

@@ -15,11 +15,13 @@ from safetensors.torch import load_file
 import training.loop as loop
 from tests.conftest import ROOT
 from tests.training.conftest import tiny_costs, tiny_network
-from training import checkpoint, guards, phases
+from training import checkpoint, guards, phases, task, tracking
 from training.guards import DivergedError
-from training.logs import read_log
-from training.phases import LossTerms
+from training.held_out import SHARES
+from training.logs import read_log, split_log
+from training.loss_terms import LossTerms
 from training.recipe import Data, Decay, Phase, Recipe, RecipeError
+from training.streams import PairStream
 
 GROWING = Phase(
     "exits",
@@ -52,8 +54,8 @@ def recipe(**changes):
 
 @pytest.fixture(autouse=True)
 def painted(painted_store, monkeypatch):
-    monkeypatch.setattr(loop, "open_store", lambda root: painted_store)
-    monkeypatch.setattr(loop, "build", lambda name: tiny_network())
+    monkeypatch.setattr(task, "open_store", lambda root: painted_store)
+    monkeypatch.setattr(tracking, "build", lambda name: tiny_network())
     monkeypatch.setattr(phases, "relative_costs", tiny_costs)
 
 
@@ -115,6 +117,36 @@ def test_a_growing_batch_is_logged_with_its_rate_and_noise(tmp_path, monkeypatch
     # N = 12 annotated frames + 3 masked objects; 1e-3 / (1 − 0.9) · (15/2 − 1)
     assert lines[0]["noise_scale"] == pytest.approx(0.065)
     assert json.loads((tmp_path / "environment.json").read_text())["epoch_samples"] == 15
+
+
+def test_the_average_is_validated_on_held_out_pairs(painted_store, tmp_path, monkeypatch):
+    pairs = PairStream(painted_store, 0, "held out", SHARES)
+    monkeypatch.setattr(task, "held_out_pairs", lambda root: pairs)
+    monkeypatch.setattr(tracking, "PAIRS", 3)
+    wanted = recipe(phases=recipe().phases[:1], validate_samples=4)
+    average = tiny_network()
+    average.load_state_dict(load_file(loop.train(wanted, tmp_path)))
+    first, last = split_log(read_log(tmp_path))[1]
+    assert (first["samples"], last["samples"], last["updates"]) == (4, 6, 3)
+    context = phases.PhaseContext(average.eval(), None, wanted.phases[0])
+    expected = phases.exits_loss(context, pairs.batch(0, 3))
+    assert last["validation"]["loss"] == pytest.approx(expected.share_of(3).item(), rel=1e-5)
+    tracked = [total / 3 for total in expected.sums()["tracking"]]
+    assert last["validation"]["tracking"] == pytest.approx(tracked, abs=1e-4)
+
+
+@pytest.mark.parametrize("clip", [5.0, 0.01, None])
+def test_gradients_are_clipped_to_what_the_phase_says(clip, tmp_path, monkeypatch):
+    """A step of plain SGD at rate 1 is as long as the gradient that it took."""
+    monkeypatch.setattr(loop, "LOG_SAMPLES", 1)
+    phase = Phase("exits", samples=2, batch=2, lr=1.0, optimiser="sgd", momentum=0.0, clip=clip)
+    wanted = recipe(phases=(phase,), ema_decay=0.0, weight_decay=0.0)
+    after = load_file(loop.train(wanted, tmp_path))
+    torch.manual_seed(0)
+    before = dict(tiny_network().named_parameters())
+    moved = math.sqrt(sum(float((after[name] - p.detach()).square().sum()) for name, p in before.items()))
+    norm = read_log(tmp_path)[0]["norm"]
+    assert norm > 0.01 and moved == pytest.approx(min(norm, clip or norm), rel=1e-3)
 
 
 def test_micro_batches_of_unequal_size_make_the_step_of_the_whole(tmp_path, monkeypatch):
@@ -208,8 +240,9 @@ from pathlib import Path
 import training.loop as loop
 from tests.training.conftest import paint_store, tiny_network
 from tests.training.test_loop import GROWING, recipe
-loop.open_store = lambda root: paint_store()
-loop.build = lambda name: tiny_network()
+from training import task, tracking
+task.open_store = lambda root: paint_store()
+tracking.build = lambda name: tiny_network()
 loop.LOG_SAMPLES = 1
 loop.train(recipe(phases=(GROWING,), checkpoint_samples=4), Path(sys.argv[1]))
 """

@@ -5,7 +5,7 @@ from torch import nn
 from training.lamb import Lamb
 from training.lars import Lars
 from training.optimisers import make_optimiser, set_step
-from training.recipe import OPTIMISERS
+from training.recipe_checks import OPTIMISERS
 from training.schedule import StepPlan
 
 

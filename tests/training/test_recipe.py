@@ -50,7 +50,17 @@ def test_overrides_reach_scalars_and_named_phases(tmp_path):
     [
         pytest.param({"sead": 1}, "did you mean 'seed'", id="unknown key, nearest named"),
         pytest.param({"seed": "seven"}, "seed got 'seven', expected int", id="wrong type"),
-        pytest.param({"data": {}}, "data lacks the key 'root'", id="missing key"),
+        pytest.param({"phases": [{"name": "exits"}]}, "lacks the key 'samples'", id="missing key"),
+        pytest.param({"data": {}}, "data got neither, expected exactly one", id="no data"),
+        pytest.param({"data": {"root": "a", "images": "b"}}, "got root and images", id="two kinds of data"),
+        pytest.param(
+            {"phases": [{"name": "classify", "samples": 1, "batch": 1, "lr": 1.0}]},
+            r"phase \(with data.root\) got 'classify', expected one of features, exits, gates",
+            id="packs have no classes",
+        ),
+        pytest.param(
+            {"data": {"images": "b"}}, r"phase \(with data.images\) got 'exits'", id="pictures without boxes"
+        ),
         pytest.param({"precision": "fp8"}, "'fp8'", id="impossible value"),
         pytest.param({"phases": []}, "phases is empty", id="no phase"),
         pytest.param(
@@ -115,6 +125,9 @@ def test_epochs_become_samples_once(tmp_path):
         ),
         pytest.param(["phases.exits.max_batch=64"], "set growth: true", id="ceiling of nothing"),
         pytest.param(["phases.exits.warmup_epochs=3"], "less than the phase's 2500", id="all warm-up"),
+        pytest.param(["phases.exits.clip=0"], r"exits\.clip got 0", id="clipped to nothing"),
+        pytest.param(["phases.exits.label_smoothing=1"], "less than 1", id="targets without a class"),
+        pytest.param(["validate_epochs=0"], "validate_samples got 0", id="validation for ever"),
         pytest.param(["phases.exits.micro_batch=0"], "micro_batch got 0", id="empty micro-batches"),
         pytest.param(["phases.exits.raised={momentum: 1.0}"], "raised.momentum got 1.0", id="raised too far"),
         pytest.param(["checkpoint_samples=0"], "checkpoint_samples got 0", id="no checkpoints"),

@@ -88,9 +88,11 @@ def test_the_batch_is_processes_times_micro_batch_times_accumulation():
 @pytest.mark.parametrize(
     "changes", [{"samples": 61}, {"micro_batch": 1}], ids=["last update of one", "micro-batches of one"]
 )
-def test_gates_are_never_given_a_single_sample(changes):
-    with pytest.raises(RecipeError, match=r"phases\.gates: the update at sample \d+ holds a single sample"):
-        make_plan(Phase("gates", **({"samples": 60, "batch": 10, "lr": 1.0} | changes)), 100)
+@pytest.mark.parametrize("name", ["gates", "classify"])
+def test_gates_and_classifiers_are_never_given_a_single_sample(name, changes):
+    says = rf"phases\.{name}: the update at sample \d+ holds a single sample"
+    with pytest.raises(RecipeError, match=says):
+        make_plan(Phase(name, **({"samples": 60, "batch": 10, "lr": 1.0} | changes)), 100)
 
 
 @pytest.mark.parametrize("norm_group, legal", [(1, False), (2, False), (4, True)])

@@ -18,11 +18,12 @@ from tests.conftest import ROOT
 from tests.training.conftest import paint_store, tiny_costs, tiny_network
 from tests.training.processes import run
 from tests.training.test_loop import GROWING, Killed, equal, recipe
-from training import phases
+from training import phases, task, tracking
 from training.guards import DivergedError
 from training.logs import read_log
-from training.phases import LossTerms
+from training.loss_terms import LossTerms
 from training.recipe import Decay, Distributed, Phase, dump
+from training.tracking import TrackingTask
 
 TOLERANCE = 1e-8  # of a tensor's largest value, or of 1
 CONSTANT = {"optimiser": "sgd", "decay": Decay("constant"), "lr": 0.05, "batch": 8}
@@ -46,23 +47,22 @@ def network(dtype):
 
 def paint(dtype=torch.float32, frozen=False) -> None:
     """Painted pictures and a tiny network for the loop of this process; `frozen`: all norms evaluate."""
-    loop.open_store = lambda root: paint_store()
-    loop.build = lambda name: network(dtype)
+    task.open_store = lambda root: paint_store()
+    tracking.build = lambda name: network(dtype)
     loop.LOG_SAMPLES = 1
     phases.pixels = lambda crop: pixels(crop).to(dtype)
     phases.relative_costs = tiny_costs
     if frozen:
-        original = loop._set_modes
-        loop._set_modes = lambda network, *rest: (original(network, *rest), network.eval())
+        original = TrackingTask.set_modes
+        TrackingTask.set_modes = lambda self, net, *rest: (original(self, net, *rest), net.eval())
 
 
 @pytest.fixture
 def restored(monkeypatch):
     """What `paint` changes in this process is undone."""
-    for name in ("open_store", "build", "LOG_SAMPLES", "_set_modes"):
-        monkeypatch.setattr(loop, name, getattr(loop, name))
-    for name in ("pixels", "relative_costs"):
-        monkeypatch.setattr(phases, name, getattr(phases, name))
+    changed = [(task, "open_store"), (tracking, "build"), (loop, "LOG_SAMPLES"), (TrackingTask, "set_modes")]
+    for where, name in (*changed, (phases, "pixels"), (phases, "relative_costs")):
+        monkeypatch.setattr(where, name, getattr(where, name))
 
 
 def train_as(world, wanted, folder, *painted):

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -59,8 +59,7 @@ def measure(
         work = Parallel(jobs, return_as="generator_unordered")(
             delayed(train_cell)(row, repeat, scaled, train, validation) for row, repeat in tasks
         )
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with out.open("a") as file:
+        with open_lines(out) as file:
             for line in track(work, "training cells", len(tasks)):
                 file.write(json.dumps(line) + "\n")
                 file.flush()
@@ -145,6 +144,16 @@ def _normalised(pixels: npt.NDArray[np.uint8]) -> Tensor:
     x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
     mean, spread_ = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, SPREAD))
     return ((x - mean) / spread_).contiguous(memory_format=torch.channels_last)
+
+
+def open_lines(path: Path) -> TextIO:
+    """The file open to append lines to it; a last one cut short goes, and missing folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file():
+        kept = path.read_bytes()
+        with path.open("rb+") as file:
+            file.truncate(kept.rfind(b"\n") + 1)
+    return path.open("a")
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

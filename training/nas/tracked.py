@@ -37,7 +37,7 @@ from tracker.zoo import find
 from training.frame_store import open_store
 from training.losses import SoftTargets, feature_loss, response_loss, tracking_loss
 from training.nas.design import Design
-from training.nas.measure import read_lines
+from training.nas.measure import open_lines, read_lines
 from training.optimisers import parameter_groups
 from training.streams import PairStream
 from training.targets import make_targets
@@ -122,9 +122,10 @@ class Losses:
 def losses_of(network: DepthGate, samples: Arrays, rows: npt.NDArray[np.int64]) -> Losses:
     """Tracking, the teacher's map, and its features, weighed as in the recipes' phase `exits`."""
     part = {name: torch.from_numpy(column[rows]) for name, column in samples.items()}
-    [exit_] = network.exits
-    kept = exit_.embed(network.backbone({SEARCH_SIDE: pixels(part["template"])})[-1])
-    [embedding] = network.embed({SEARCH_SIDE: pixels(part["search"])})
+    [exit_], [stage] = network.exits, network.spec.stages
+    assert stage.side is not None
+    kept = exit_.embed(network.backbone({stage.side: pixels(part["template"])})[-1])
+    [embedding] = network.embed({stage.side: pixels(part["search"])})
     score, ltrb = exit_(embedding, exit_.template(kept))
     tracking = tracking_loss(score, ltrb, make_targets(part["boxes"], part["present"])).mean()
     soft = SoftTargets(*(part[name].float() for name in ("probability", "ltrb", "known")))
@@ -222,8 +223,7 @@ def measure_tracked(
         work = Parallel(jobs, return_as="generator_unordered")(
             delayed(_measure_one)(design, repeat, data, files) for design, repeat in tasks
         )
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with out.open("a") as file:
+        with open_lines(out) as file:
             for line in track(work, "training trackers", len(tasks)):
                 file.write(json.dumps(line) + "\n")
                 file.flush()

@@ -1,0 +1,175 @@
+"""One training of an experiment: the loop's plan, micro-batches and optimisers around any small learner.
+
+The loop of training/loop.py is for runs that ship; an experiment has hundreds
+of short ones, wants the curve of each, and must go on after an interruption:
+every finished training is a line of a file.
+"""
+
+import json
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from joblib import Parallel, delayed
+from rich.progress import track
+from torch import Tensor, nn
+
+from eval.host import describe_host
+from training.nas.measure import open_lines, read_lines
+from training.optimisers import make_optimiser, set_step
+from training.recipe import Phase
+from training.schedule import make_plan, pieces, updates
+from training.yaml_tree import plain
+
+Rows = npt.NDArray[np.int64]
+
+
+class Learner(Protocol):
+    """What is trained.
+
+    Attributes:
+        module: fresh weights.
+        samples: N, samples of an epoch.
+        weight_decay: of weights; biases and norms have none.
+        clip: largest norm of a gradient.
+    """
+
+    module: nn.Module
+    samples: int
+    weight_decay: float
+    clip: float
+
+    def loss(self, rows: Rows) -> Tensor:
+        """Mean loss of the samples `rows`, a scalar."""
+        ...
+
+    def validation(self) -> tuple[float, float]:
+        """Accuracy and loss on what is never trained on."""
+        ...
+
+
+Probe = Callable[[Learner], float]
+Marks = Callable[[int], list[int]]
+"""Samples of a training to the numbers of samples after which its curve has a point, rising."""
+
+
+def even_marks(samples: int) -> list[int]:
+    """20 points at equal distances."""
+    return [samples * i // 20 for i in range(1, 21)]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: `row` of the experiment's table at `phase.batch`."""
+
+    row: str
+    phase: Phase
+    seed: int
+
+    def key(self) -> str:
+        """What it is, by the values of the phase that are not the default."""
+        said = {f.name: getattr(self.phase, f.name) for f in fields(Phase)}
+        said = {name: value for name, value in said.items() if value != Phase.__dict__.get(name)}
+        return json.dumps([self.row, self.seed, plain(said)], sort_keys=True)
+
+
+def fit(
+    learner: Learner, phase: Phase, seed: int, marks: Marks = even_marks, probe: Probe | None = None
+) -> dict[str, Any]:
+    """Train `learner` by the plan of `phase`, on one thread; its curve at the first update past each mark.
+
+    Returns:
+        updates, seconds (of this thread's CPU, without validation), diverged, peak_lr, and by point: samples,
+        update, at_seconds, train_loss (mean since the point before), accuracy, loss (of validation) and, with
+        a probe, probe. A training whose loss is not finite ends there.
+    """
+    torch.set_num_threads(1)
+    plan = make_plan(phase, learner.samples)
+    optimiser = make_optimiser(phase.optimiser, learner.module, plan(0), learner.weight_decay)
+    order = _order(learner.samples, phase.samples, seed)
+    out: dict[str, Any] = {"diverged": False, "peak_lr": plan.lr}
+    curve: dict[str, list[float]] = {
+        name: [] for name in ("samples", "update", "at_seconds", "train_loss", "accuracy", "loss")
+    }
+    if probe:
+        curve["probe"] = []
+    ahead = deque(marks(phase.samples))
+    seconds, lost, since, done = 0.0, 0.0, 0, 0
+    for update in updates(plan):
+        begun = time.thread_time()
+        learner.module.train()
+        set_step(optimiser, update.step)
+        optimiser.zero_grad(set_to_none=True)
+        for start, count in pieces(update, phase.micro_batch):
+            share = learner.loss(order[start : start + count]) * (count / update.count)
+            share.backward()
+            lost += share.item() * update.count
+        nn.utils.clip_grad_norm_(learner.module.parameters(), learner.clip)
+        optimiser.step()
+        seconds, since, done = seconds + time.thread_time() - begun, since + update.count, done + 1
+        if not math.isfinite(lost):
+            out["diverged"] = True
+            break
+        seen = update.start + update.count
+        if ahead and seen >= ahead[0]:
+            while ahead and seen >= ahead[0]:
+                ahead.popleft()
+            accuracy, loss = learner.validation()
+            for name, value in zip(curve, (seen, done, seconds, lost / since, accuracy, loss), strict=False):
+                curve[name].append(round(value, 6))
+            if probe:
+                curve["probe"].append(round(probe(learner), 6))
+            lost, since = 0.0, 0
+    return {**out, "updates": done, "seconds": round(seconds, 2), **curve}
+
+
+def _order(distinct: int, samples: int, seed: int) -> Rows:
+    """Which sample is the i-th of a training: a new permutation every epoch."""
+    rng = np.random.default_rng(seed)
+    epochs = -(-samples // distinct)
+    return np.concatenate([rng.permutation(distinct) for _ in range(epochs)])[:samples]
+
+
+def run(
+    trials: list[Trial],
+    learn: Callable[[], Learner],
+    out: Path,
+    jobs: int,
+    title: str,
+    marks: Marks = even_marks,
+    probe: Probe | None = None,
+) -> list[dict[str, Any]]:
+    """Train what OUT (JSON lines) has no line for yet; the lines of `trials`, in their order.
+
+    Args:
+        learn: a fresh learner, weights drawn from torch's seed; called in the processes that train.
+    """
+    done = {line["key"] for line in read_lines(out)}
+    left = [t for t in trials if t.key() not in done]
+    work = Parallel(jobs, return_as="generator_unordered")(
+        delayed(_train)(trial, learn, marks, probe) for trial in left
+    )
+    with open_lines(out) as file:
+        for line in _progress(work, title, len(left)):
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+    lines = {line["key"]: line for line in read_lines(out)}
+    return [lines[t.key()] for t in trials]
+
+
+def _progress(work: Iterator[dict[str, Any]], title: str, total: int) -> Iterator[dict[str, Any]]:
+    yield from track(work, title, total) if total else work
+
+
+def _train(trial: Trial, learn: Callable[[], Learner], marks: Marks, probe: Probe | None) -> dict[str, Any]:
+    torch.manual_seed(trial.seed)
+    record = fit(learn(), trial.phase, trial.seed, marks, probe)
+    where = {"row": trial.row, "batch": trial.phase.batch, "seed": trial.seed}
+    return {**where, **record, "cpu": describe_host()["cpu"], "key": trial.key()}

@@ -1,0 +1,32 @@
+"""What samples lose: a loss for each of them, and what the log says of it.
+
+No loss looks at its neighbours in the batch, so a batch may be cut into
+micro-batches and divided among processes: the loop divides by the samples
+of the whole update.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """What N samples lose.
+
+    Attributes:
+        terms: (weight, N values); a sample's loss is the weighted sum of its values.
+        parts: for the log, by name, N values an exit (a classifier has one).
+    """
+
+    terms: list[tuple[float, Tensor]]
+    parts: dict[str, list[Tensor]]
+
+    def share_of(self, count: int) -> Tensor:
+        """These samples' share of the mean loss of `count`: the shares of an update add up to its mean."""
+        return torch.stack([weight * (values.sum() / count) for weight, values in self.terms]).sum()
+
+    def sums(self) -> dict[str, list[float]]:
+        """`parts`, summed over the samples."""
+        return {name: [float(v.detach().sum()) for v in values] for name, values in self.parts.items()}

@@ -1,0 +1,81 @@
+"""What the loop does not know: what is trained, on which pictures, and what counts as a loss.
+
+A recipe with `data.root` trains a tracker (training/tracking.py), one with
+`data.images` a classifier (training/classification.py); everything else is
+the loop's and the same for both.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import nn
+
+from training.classification import ClassificationTask
+from training.distributed import World, first_on_its_machine
+from training.epoch import Pictures
+from training.feed import Stream
+from training.frame_store import open_store
+from training.held_out import held_out_pairs
+from training.image_folder import ImageFolder, open_images
+from training.loss_terms import LossTerms
+from training.recipe import Phase, Recipe
+from training.tracking import TrackingTask, fitted_teacher
+
+
+class Task(Protocol):
+    """Networks are those of `network`, and copies of it."""
+
+    def network(self) -> nn.Module:
+        """A fresh one."""
+        ...
+
+    def trained(self, network: nn.Module, phase: Phase) -> nn.Module:
+        """The part of it that the phase trains."""
+        ...
+
+    def leaves_some_out(self, phase: Phase) -> bool:
+        """Whether some parameters of that part get no gradient from the phase's loss."""
+        ...
+
+    def set_modes(self, network: nn.Module, phase: Phase, seen: int, average: nn.Module) -> None:
+        """Training or evaluation of every layer, before the update that starts at sample `seen`."""
+        ...
+
+    def stream(self, phase: Phase) -> Stream[Any]:
+        """The samples of a phase."""
+        ...
+
+    def loss(self, network: nn.Module, phase: Phase) -> Callable[[Any], LossTerms]:
+        """From a batch of the stream to what its samples lose."""
+        ...
+
+    def held_out(self) -> tuple[Stream[Any], int] | None:
+        """Samples to validate on, and their number; None where the data have none."""
+        ...
+
+
+def open_data(recipe: Recipe) -> Pictures:
+    """What the recipe trains on.
+
+    Raises:
+        SourceError: it is missing or cannot be read.
+    """
+    if recipe.data.images is not None:
+        return open_images(Path(recipe.data.images))
+    assert recipe.data.root is not None
+    return open_store(Path(recipe.data.root))
+
+
+def make_task(recipe: Recipe, data: Pictures, world: World) -> Task:
+    """The task of a recipe on data that are open already.
+
+    Raises:
+        SourceError, ModelError: held-out data or the teacher cannot be read.
+    """
+    if isinstance(data, ImageFolder):
+        return ClassificationTask(recipe, data)
+    assert recipe.data.root is not None
+    with first_on_its_machine(world):
+        pairs = held_out_pairs(Path(recipe.data.root))
+    return TrackingTask(recipe, data, pairs, fitted_teacher(recipe, data))
