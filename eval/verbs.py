@@ -2,10 +2,11 @@
 
 import argparse
 from pathlib import Path
+from typing import TypeAlias
 
 from eval.arguments import numbers, positive
 
-Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:

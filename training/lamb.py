@@ -33,16 +33,16 @@ class Lamb(torch.optim.Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._step_one(weight, group)
+                    self._step_one(weight, weight.grad, group)
 
-    def _step_one(self, weight: Tensor, group: dict[str, Any]) -> None:
+    def _step_one(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]
         state = self.state[weight]
         if not state:
             state.update(updates=0, mean=torch.zeros_like(weight), square=torch.zeros_like(weight))
         state["updates"] += 1
-        mean = state["mean"].lerp_(weight.grad, 1 - beta1) / (1 - beta1 ** state["updates"])
-        square = state["square"].lerp_(weight.grad.square(), 1 - beta2) / (1 - beta2 ** state["updates"])
+        mean = state["mean"].lerp_(gradient, 1 - beta1) / (1 - beta1 ** state["updates"])
+        square = state["square"].lerp_(gradient.square(), 1 - beta2) / (1 - beta2 ** state["updates"])
         update = mean / (square.sqrt() + EPSILON) + group["weight_decay"] * weight
         trust = trust_ratio(weight, update) if group["adapt"] else 1.0
         weight.sub_(update * trust, alpha=group["lr"])
