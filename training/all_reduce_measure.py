@@ -51,7 +51,7 @@ NOT_MEASURED = "modelled, not measured"
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.all_reduce_cost", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="beside it: FILE.png")
-    parser.add_argument("--repeats", type=int, default=30, help="of each size; the fastest counts")
+    parser.add_argument("--repeats", type=int, default=100, help="of each size; the fastest counts")
     options = parser.parse_args(arguments)
     document = measure(PROCESSES, ELEMENTS, options.repeats)
     document["table"] = table_of(document)
