@@ -85,7 +85,7 @@ def experiment(data: Path, out: Path, rate: float, jobs: int) -> dict[str, Any]:
 
 
 def _by_batch(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """By batch: the curve's points, mean over the seeds, and every seed's peak in samples and updates."""
+    """By batch: the curve's points, median of the seeds, and every seed's peak in samples and updates."""
     rows: dict[str, Any] = {}
     for batch in sorted({line["batch"] for line in lines}):
         same = [line for line in lines if line["batch"] == batch]
@@ -93,7 +93,7 @@ def _by_batch(lines: list[dict[str, Any]]) -> dict[str, Any]:
         peaks = [int(np.argmax(line["probe"])) for line in same]
         rows[str(batch)] = {
             "samples": [int(s) for s in same[0]["samples"][:points]],
-            "mean": np.mean([line["probe"][:points] for line in same], 0).round(3).tolist(),
+            "median": np.median([line["probe"][:points] for line in same], 0).round(3).tolist(),
             "peak": [max(line["probe"]) for line in same],
             "peak_samples": [int(line["samples"][i]) for line, i in zip(same, peaks, strict=True)],
             "peak_updates": [int(line["update"][i]) for line, i in zip(same, peaks, strict=True)],
@@ -132,9 +132,9 @@ def draw(document: dict[str, Any], path: Path) -> None:
         rows = document["rules"][rule]
         for k, (batch, row) in enumerate(rows.items()):
             color = colormaps["viridis"](k / max(1, len(rows) - 1))
-            axis.plot(row["samples"], row["mean"], color=color, label=f"batch {batch}")
-            place = int(np.argmax(row["mean"]))
-            axis.plot(row["samples"][place], row["mean"][place], "o", color=color)
+            axis.plot(row["samples"], row["median"], color=color, label=f"batch {batch}")
+            place = int(np.argmax(row["median"]))
+            axis.plot(row["samples"][place], row["median"][place], "o", color=color)
         axis.set(xscale="log", yscale="log", xlabel="samples", title=title)
         axis.grid(True, which="both", alpha=0.25)
     axes[0].set(ylabel="local Lipschitz constant along the gradient")
