@@ -23,6 +23,8 @@ from training.losses import SoftTargets
 from training.streams import Batch
 from training.transfer import copied
 
+CPU = torch.device("cpu")
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -40,9 +42,7 @@ class NanoTrackTeacher:
     It computes on the CPU; tensors that it returns are on `device`.
     """
 
-    def __init__(
-        self, backbone: Path, head: Path, threads: int, device: torch.device = torch.device("cpu")
-    ) -> None:
+    def __init__(self, backbone: Path, head: Path, threads: int, device: torch.device = CPU) -> None:
         for path in (backbone, head):
             if not path.is_file():
                 raise ModelError(

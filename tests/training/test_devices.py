@@ -1,4 +1,4 @@
-"""Losses follow the network to its device. Without a GPU the device is `meta`, which refuses to meet the CPU."""
+"""Losses follow the network to its device; without a GPU that is `meta`, which refuses to meet the CPU."""
 
 import numpy as np
 import pytest

@@ -61,7 +61,7 @@ class Task:
 def tasks(data: Path) -> dict[str, Task]:
     """The two tasks of the experiment; `samples` is that of a training, a multiple of the largest batch."""
     return {
-        "text": Task(TextLearner, 24_576, (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4), (1, 2, 4, 8, 16, 32, 64)),
+        "text": Task(TextLearner, 24_576, tuple(0.05 * 2**i for i in range(8)), (1, 2, 4, 8, 16, 32, 64)),
         "tracker": Task(
             partial(TrackerLearner, data), 20_480, (0.01, 0.02, 0.04, 0.08, 0.16), (1, 4, 16, 64)
         ),
@@ -197,6 +197,7 @@ def _to(rows: dict[str, Any], name: str, batch: int, share: float) -> str:
 def draw(document: dict[str, Any], path: Path) -> None:
     """Final accuracy against the batch, mean and range of the seeds; right: updates to 90 % of the base's."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     figure = Figure((12, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -219,6 +220,8 @@ def draw(document: dict[str, Any], path: Path) -> None:
         left.axhline(100 * share * document["base_accuracy"], color="grey", lw=0.8, ls=":")
     left.set(xscale="log", xlabel="batch", ylabel="accuracy at the end, %")
     right.set(xscale="log", yscale="log", xlabel="batch", ylabel="updates until 90 % of batch 8's accuracy")
+    right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    right.yaxis.set_major_formatter("{x:g}")
     for axis in (left, right):
         axis.set_xticks(batches, [str(b) for b in batches])
         axis.minorticks_off()
