@@ -45,7 +45,7 @@ def train(processes: int, seed: int, samples: int, data: Path) -> list[float]:
         f"phases.exits.warmup_samples={samples // 10}",
         f"phases.exits.decay.at_samples={steps}",
     ]
-    command = [*start, str(APP), "train", "--out", str(folder), str(RECIPE), *overrides]
+    command = [*start, str(APP), "train", "--run", str(folder), str(RECIPE), *overrides]
     environment = {**os.environ, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "OMP_NUM_THREADS": "1"}
     subprocess.run(command, check=True, env=environment)
     lines = [line for line in read_log(folder) if line["phase"] == "exits" and "validation" in line]
