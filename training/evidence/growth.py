@@ -110,9 +110,9 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
             "way",
             "updates",
             "accuracy, %",
-            "train loss at the end",
-            "curve − decay's",
-            "seeds' sd",
+            "training loss at the end",
+            "validation loss − decay's, mean of the curve",
+            "sd of its seeds",
         ]
     ]
     for name, row in document["rows"].items():
