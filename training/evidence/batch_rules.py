@@ -63,7 +63,7 @@ def tasks(data: Path) -> dict[str, Task]:
     return {
         "text": Task(TextLearner, 24_576, tuple(0.05 * 2**i for i in range(8)), (1, 2, 4, 8, 16, 32, 64)),
         "tracker": Task(
-            partial(TrackerLearner, data), 20_480, (0.01, 0.02, 0.04, 0.08, 0.16), (1, 4, 16, 64)
+            partial(TrackerLearner, data), 20_480, tuple(0.01 * 2**i for i in range(7)), (1, 4, 16, 64)
         ),
     }
 
