@@ -11,7 +11,6 @@ a tuned Nesterov needs no LARS), and Adam and LARS run as they come. Rates of
 Claim: You et al. 2019, arXiv 1901.08256.
 """
 
-import argparse
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import numpy as np
 
 from eval.host import describe_host
 from eval.kept import write_json
-from training.evidence.fit import Learner, Trial, run
+from training.evidence.fit import Learner, Trial, options, run
 from training.evidence.learners import TextLearner, TrackerLearner
 from training.recipe import Decay, Phase, Scaling
 
@@ -231,11 +230,8 @@ def draw(document: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("task", choices=("text", "tracker"))
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, required=True, help="folder of the result")
-    parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     for row in experiment(given.task, given.data, given.out, given.jobs)["table"]:
         print(" | ".join(row))

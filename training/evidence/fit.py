@@ -5,6 +5,7 @@ of short ones, wants the curve of each, and must go on after an interruption:
 every finished training is a line of a file.
 """
 
+import argparse
 import json
 import math
 import time
@@ -173,3 +174,12 @@ def _train(trial: Trial, learn: Callable[[], Learner], marks: Marks, probe: Prob
     record = fit(learn(), trial.phase, trial.seed, marks, probe)
     where = {"row": trial.row, "batch": trial.phase.batch, "seed": trial.seed}
     return {**where, **record, "cpu": describe_host()["cpu"], "key": trial.key()}
+
+
+def options(doc: str | None) -> argparse.ArgumentParser:
+    """The command line that experiments share: --data, --out, --jobs."""
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, required=True, help="folder of the result")
+    parser.add_argument("--jobs", type=int, default=2)
+    return parser

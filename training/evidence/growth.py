@@ -8,7 +8,6 @@ arXiv 1711.00489, at 60, 120 and 160 of 200). Batch norm sees 32 samples
 whatever the batch (their ghost batch norm). The ceiling is N/10 = 1,000.
 """
 
-import argparse
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 
 from eval.host import describe_host
 from eval.kept import write_json
-from training.evidence.fit import Trial, run
+from training.evidence.fit import Trial, options, run
 from training.evidence.learners import PictureLearner
 from training.recipe import Decay, Phase, Raised
 
@@ -161,10 +160,6 @@ def draw(document: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, required=True, help="folder of the result")
-    parser.add_argument("--jobs", type=int, default=2)
-    given = parser.parse_args()
+    given = options(__doc__).parse_args()
     for line in experiment(given.data, given.out, given.jobs)["table"]:
         print(" | ".join(line))

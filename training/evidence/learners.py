@@ -17,7 +17,7 @@ from models.registry import SELECTED
 from training.evidence.fit import Rows
 from training.frame_store import open_store
 from training.losses import boxes_of, iou_and_giou, tracking_loss
-from training.nas.cifar import MEAN, SPREAD, Pictures, read_split
+from training.nas.cifar import Pictures, normalised, read_split
 from training.nas.tracked import SEED_OF_SAMPLES, Arrays, kept_samples, losses_of
 from training.streams import PairStream
 from training.targets import make_targets
@@ -175,15 +175,10 @@ class PictureLearner:
         crops = self.train.pixels[rows]
         mirrored = self._flips.random(len(rows)) < 0.5
         crops[mirrored] = crops[mirrored, :, ::-1]
-        return F.cross_entropy(self.module(_normalised(crops)), torch.from_numpy(self.train.labels[rows]))
+        return F.cross_entropy(self.module(normalised(crops)), torch.from_numpy(self.train.labels[rows]))
 
     @torch.no_grad()
     def validation(self) -> tuple[float, float]:
         self.module.eval()
-        logits, goal = self.module(_normalised(self.held_out.pixels)), torch.from_numpy(self.held_out.labels)
+        logits, goal = self.module(normalised(self.held_out.pixels)), torch.from_numpy(self.held_out.labels)
         return float((logits.argmax(1) == goal).float().mean()), float(F.cross_entropy(logits, goal))
-
-
-def _normalised(crops: npt.NDArray[np.uint8]) -> Tensor:
-    mean, spread = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, SPREAD))
-    return ((pixels(torch.from_numpy(crops)) - mean) / spread).contiguous(memory_format=torch.channels_last)

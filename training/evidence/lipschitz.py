@@ -11,7 +11,6 @@ of the same 256 samples of the text task, at every batch under LEGW and under
 peak moves to later samples as the batch grows, so that the warm-up has to.
 """
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from torch import Tensor
 from eval.host import describe_host
 from eval.kept import write_json
 from training.evidence.batch_rules import BASE_BATCH, SEEDS, phase_of, tasks
-from training.evidence.fit import Learner, Trial, run
+from training.evidence.fit import Learner, Trial, options, run
 from training.evidence.learners import TextLearner
 
 PROBED, STEP = 256, 1e-2
@@ -143,11 +142,8 @@ def draw(document: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, required=True, help="folder of the result")
+    parser = options(__doc__)
     parser.add_argument("--rate", type=float, required=True, help="base rate that batch_rules text found")
-    parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     for line in experiment(given.data, given.out, given.rate, given.jobs)["table"]:
         print(" | ".join(line))

@@ -9,7 +9,6 @@ the running moments follow as they do when 64/2g groups average theirs.
 Claim: Ying et al. 2018, arXiv 1811.06992, distributed batch normalization.
 """
 
-import argparse
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 
 from eval.host import describe_host
 from eval.kept import write_json
-from training.evidence.fit import Trial, run
+from training.evidence.fit import Trial, options, run
 from training.evidence.learners import PictureLearner
 from training.recipe import Phase
 
@@ -81,10 +80,6 @@ def draw(document: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, required=True, help="folder of the result")
-    parser.add_argument("--jobs", type=int, default=2)
-    given = parser.parse_args()
+    given = options(__doc__).parse_args()
     for line in experiment(given.data, given.out, given.jobs)["table"]:
         print(" | ".join(line))

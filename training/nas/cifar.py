@@ -6,6 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from tracker.errors import SourceError
 
@@ -47,3 +49,10 @@ def read_split(folder: Path) -> tuple[Pictures, Pictures]:
         pixels[i] = cv2.imdecode(coded, cv2.IMREAD_COLOR_RGB)
     whole = Pictures(pixels, labels)
     return whole[:FIRST_OF_VALIDATION], whole[FIRST_OF_VALIDATION:]
+
+
+def normalised(pixels: npt.NDArray[np.uint8]) -> Tensor:
+    """N×s×s×3 RGB to float N×3×s×s, channels last, of about mean 0 and deviation 1."""
+    x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+    mean, spread = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, SPREAD))
+    return ((x - mean) / spread).contiguous(memory_format=torch.channels_last)

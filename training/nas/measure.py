@@ -26,7 +26,7 @@ from torch import Tensor
 from eval.host import describe_host
 from models.nas.network import NasBenchNetwork
 from models.nas.space import enumerate_space
-from training.nas.cifar import MEAN, SIDE, SPREAD, Pictures, read_split
+from training.nas.cifar import SIDE, Pictures, normalised, read_split
 from training.nas.table import Table, TableError
 
 BATCH, RATE, WEIGHT_DECAY, PADDING = 256, 0.2, 1e-4, 4
@@ -112,7 +112,7 @@ def accuracy(net: torch.nn.Module, pictures: Pictures) -> float:
     right = 0
     for start in range(0, len(pictures), 500):
         part = pictures[slice(start, start + 500)]
-        right += int((net(_normalised(part.pixels)).argmax(1).numpy() == part.labels).sum())
+        right += int((net(normalised(part.pixels)).argmax(1).numpy() == part.labels).sum())
     return right / len(pictures)
 
 
@@ -123,7 +123,7 @@ def _batches(train: Pictures, steps: int, rng: np.random.Generator) -> Iterator[
         corners = rng.integers(0, 2 * PADDING + 1, (BATCH, 2))
         flips = rng.random(BATCH) < 0.5
         yield (
-            _normalised(_augmented(train.pixels[chosen], corners, flips)),
+            normalised(_augmented(train.pixels[chosen], corners, flips)),
             torch.from_numpy(train.labels[chosen]),
         )
 
@@ -138,12 +138,6 @@ def _augmented(
         crop = padded[i, y : y + SIDE, x : x + SIDE]
         out[i] = crop[:, ::-1] if flip else crop
     return out
-
-
-def _normalised(pixels: npt.NDArray[np.uint8]) -> Tensor:
-    x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-    mean, spread_ = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, SPREAD))
-    return ((x - mean) / spread_).contiguous(memory_format=torch.channels_last)
 
 
 def open_lines(path: Path) -> TextIO:
