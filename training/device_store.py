@@ -10,12 +10,14 @@ Source: the idea is that of a data set cached on the accelerator (Ying et al.
 2018, arXiv 1811.06992); sampling is torch's grid_sample.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from rich.progress import track
 from torch import Tensor
 
 from tracker.crop import Window, context_side, window_at
@@ -23,6 +25,7 @@ from training.augment import Photometric
 from training.frame_store import PictureStore
 from training.streams import SEARCH_PX, TEMPLATE_PX, PairStream
 from training.transfer import TensorBatch, copied
+from training.yaml_tree import RecipeError
 
 RESIDENT_PX = 320
 REACH = 1.6
@@ -47,18 +50,27 @@ class DeviceStore:
     fill: Tensor
 
 
-def fill_device(store: PictureStore, device: torch.device, px: int = RESIDENT_PX) -> DeviceStore:
+def fill_device(
+    store: PictureStore, device: torch.device, px: int = RESIDENT_PX, quiet: bool = False
+) -> DeviceStore:
     """Cut the resident window of every item of `store`, px×px: 3·px² bytes an item (13 GB for 44,000).
 
     Raises:
         SourceError: a picture cannot be read.
-        torch.OutOfMemoryError: the device is too small; it is asked once, before anything is cut.
+        RecipeError: the device is too small; nothing is cut then.
     """
     count = len(store.track)
+    needed, free = 3 * px * px * count, _free_bytes(device)
+    if needed > free:
+        raise RecipeError(
+            f"recipe: data.resident needs {needed / 1e9:.1f} GB on {device} for {count} crops, "
+            f"where {free / 1e9:.1f} GB are free; leave it out"
+        )
     pixels = torch.empty((count, 3, px, px), dtype=torch.uint8, device=device)
     windows = [resident_window(store, item) for item in range(count)]
     fill = np.empty((count, 3), np.float32)
-    for item, window in enumerate(windows):
+    for item in track(range(count), f"crops to {device}", disable=quiet):
+        window = windows[item]
         crop = store.region(item, window, px).transpose(2, 0, 1)
         pixels[item] = copied(np.ascontiguousarray(crop), device)
         fill[item] = store.region(item, Window(-2, -2, 2), 1)[0, 0]
@@ -75,29 +87,54 @@ def resident_window(store: PictureStore, item: int) -> Window:
     return window_at(x + w / 2, y + h / 2, side)
 
 
-def device_batch(stream: PairStream, resident: DeviceStore, start: int, count: int) -> TensorBatch:
-    """Samples start … start + count − 1 of `stream`, cut from `resident`, which was filled from its store."""
-    device = resident.pixels.device
-    drawn = [stream.draw(i) for i in range(start, start + count)]
-    flip = copied(np.asarray([d.flip for d in drawn]), device)
-    template = _crops(
-        resident,
-        copied(np.asarray([d.template_item for d in drawn]), device),
-        copied(_rows([d.template for d in drawn]), device),
-        copied(_lights([d.template_look for d in drawn]), device),
-        flip,
-        TEMPLATE_PX,
-    )
-    search = _crops(
-        resident,
-        copied(np.asarray([d.search_item for d in drawn]), device),
-        copied(_rows([d.search for d in drawn]), device),
-        copied(_lights([d.search_look for d in drawn]), device),
-        flip,
-        SEARCH_PX,
-    )
-    boxes = copied(np.asarray([d.seen_box() for d in drawn], np.float32), device)
-    return TensorBatch(search, template, boxes, copied(np.asarray([d.present for d in drawn]), device))
+def _free_bytes(device: torch.device) -> int:
+    """Of a GPU; of the CPU all its memory, since what the system caches there makes room."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class DeviceStream:
+    """A Stream of training/feed.py whose batches are on the device; one thread is enough to draw them.
+
+    Attributes:
+        pairs: draws.
+        resident: filled from the store of `pairs`.
+    """
+
+    pairs: PairStream
+    resident: DeviceStore
+
+    def batch(self, start: int, count: int) -> TensorBatch:
+        """Samples start … start + count − 1; of none, tensors of length 0."""
+        device = self.resident.pixels.device
+        drawn = [self.pairs.draw(i) for i in range(start, start + max(count, 1))]
+        flip = copied(np.asarray([d.flip for d in drawn]), device)
+        template = _crops(
+            self.resident,
+            copied(np.asarray([d.template_item for d in drawn]), device),
+            copied(_rows([d.template for d in drawn]), device),
+            copied(_lights([d.template_look for d in drawn]), device),
+            flip,
+            TEMPLATE_PX,
+        )
+        search = _crops(
+            self.resident,
+            copied(np.asarray([d.search_item for d in drawn]), device),
+            copied(_rows([d.search for d in drawn]), device),
+            copied(_lights([d.search_look for d in drawn]), device),
+            flip,
+            SEARCH_PX,
+        )
+        boxes = copied(np.asarray([d.seen_box() for d in drawn], np.float32), device)
+        present = copied(np.asarray([d.present for d in drawn]), device)
+        return TensorBatch(
+            {side: crops[:count] for side, crops in search.items()},
+            {side: crops[:count] for side, crops in template.items()},
+            boxes[:count],
+            present[:count],
+        )
 
 
 def _rows(windows: Sequence[Window]) -> np.ndarray:

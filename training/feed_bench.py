@@ -29,7 +29,7 @@ from models.network import pixels
 from models.registry import build
 from tracker.crop import Window, cut
 from tracker.errors import TrackerError
-from training.device_store import device_batch, fill_device
+from training.device_store import DeviceStream, fill_device
 from training.feed import feed
 from training.feed_report import ALONE, draw, parts, summary, table
 from training.frame_store import (
@@ -108,7 +108,7 @@ def stages(
 
     streams = {name: PairStream(store, SEED, PHASE) for name, store in stores.items()}
     decoded = PairStream(raw, SEED, PHASE)
-    resident = fill_device(raw, device)
+    resident = DeviceStream(decoded, fill_device(raw, device))
     fused = streams["fused"]
     return {
         "naive: a file a picture, whole": lambda s: (streams["naive"].batch(*p) for p in plan(s)),
@@ -117,9 +117,7 @@ def stages(
         f"{workers} threads": lambda s: feed(fused, plan(s), workers, ahead_samples=0),
         "prefetch": lambda s: feed(fused, plan(s), workers, ahead_samples=batch),
         "raw pixels, memory-mapped": lambda s: feed(decoded, plan(s), workers, ahead_samples=batch),
-        f"resident on {device.type}": lambda s: (
-            _synchronised(device_batch(decoded, resident, *p)) for p in plan(s)
-        ),
+        f"resident on {device.type}": lambda s: (_synchronised(resident.batch(*p)) for p in plan(s)),
     }
 
 

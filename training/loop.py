@@ -75,7 +75,9 @@ class Run:
 
     @property
     def workers(self) -> int:
-        """Threads that make batches."""
+        """Threads that make batches; the device needs one."""
+        if self.recipe.data.resident:
+            return 1
         return max(1, (os.cpu_count() or 1) - self.recipe.threads)
 
 

@@ -22,6 +22,8 @@ TEMPLATE_FEATURE_WEIGHT = 1.0
 TRACKING_WEIGHT_BESIDE_A_TEACHER = 0.5
 FEATURE_WEIGHT_BESIDE_TRACKING = 0.5
 
+AnyBatch = Batch | TensorBatch
+
 
 @dataclass
 class PhaseContext:
@@ -32,9 +34,9 @@ class PhaseContext:
     phase: Phase
 
 
-def _moved(context: PhaseContext, batch: Batch) -> TensorBatch:
-    """The batch where the network is."""
-    return to_device(batch, device_of(context.network))
+def _moved(context: PhaseContext, batch: AnyBatch) -> TensorBatch:
+    """The batch where the network is; a TensorBatch was made there."""
+    return batch if isinstance(batch, TensorBatch) else to_device(batch, device_of(context.network))
 
 
 def _inputs(batch: TensorBatch) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
@@ -44,7 +46,7 @@ def _inputs(batch: TensorBatch) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     return template, search
 
 
-def features_loss(context: PhaseContext, batch: Batch) -> LossTerms:
+def features_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
     """Distil the teacher's features into every exit's search embedding and the deepest template's."""
     assert context.teacher is not None
     raw = context.teacher.features(batch)
@@ -57,7 +59,7 @@ def features_loss(context: PhaseContext, batch: Batch) -> LossTerms:
     return LossTerms(terms, {"feature": seen, "template": [kept]})
 
 
-def exits_loss(context: PhaseContext, batch: Batch) -> LossTerms:
+def exits_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
     """Track at every exit.
 
     With a teacher its map and boxes are soft targets of every exit; without
@@ -98,7 +100,7 @@ def _own_soft_targets(score: Tensor, ltrb: Tensor) -> SoftTargets:
     return SoftTargets(probability, ltrb.detach(), torch.ones_like(probability))
 
 
-def gates_loss(context: PhaseContext, batch: Batch) -> LossTerms:
+def gates_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
     """The joint loss of tracking error and computational cost; only the gates learn."""
     network, moved = context.network, _moved(context, batch)
     template, search = _inputs(moved)
@@ -117,7 +119,7 @@ def gates_loss(context: PhaseContext, batch: Batch) -> LossTerms:
     return LossTerms([(1.0, loss)], parts)
 
 
-PHASE_LOSSES: dict[str, Callable[[PhaseContext, Batch], LossTerms]] = {
+PHASE_LOSSES: dict[str, Callable[[PhaseContext, AnyBatch], LossTerms]] = {
     "features": features_loss,
     "exits": exits_loss,
     "gates": gates_loss,

@@ -38,6 +38,8 @@ def check(recipe: "Recipe") -> None:
     legal = PHASES[trained_on]
     if trained_on == "images" and recipe.teacher is not None:
         raise RecipeError("recipe: teacher says nothing to data.images; leave it out")
+    if trained_on == "images" and recipe.data.resident:
+        raise RecipeError("recipe: data.resident says nothing to data.images; leave it out")
     if not recipe.phases:
         raise RecipeError("recipe: phases is empty, expected at least one of " + ", ".join(legal))
     names = [phase.name for phase in recipe.phases]

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from training.classification import ClassificationTask
+from training.device_store import fill_device
 from training.distributed import World, first_on_its_machine
 from training.epoch import Pictures
 from training.feed import Stream
@@ -71,11 +72,13 @@ def make_task(recipe: Recipe, data: Pictures, world: World) -> Task:
     """The task of a recipe on data that are open already.
 
     Raises:
-        SourceError, ModelError: held-out data or the teacher cannot be read.
+        SourceError, ModelError: pictures or the teacher cannot be read.
+        RecipeError: the pictures do not fit on the device, where they shall stay.
     """
     if isinstance(data, ImageFolder):
         return ClassificationTask(recipe, data)
     assert recipe.data.root is not None
     with first_on_its_machine(world):
         pairs = held_out_pairs(Path(recipe.data.root))
-    return TrackingTask(recipe, data, pairs, fitted_teacher(recipe, data, world.device))
+    resident = fill_device(data, world.device, quiet=not world.leads) if recipe.data.resident else None
+    return TrackingTask(recipe, data, pairs, fitted_teacher(recipe, data, world.device), resident)

@@ -21,7 +21,7 @@ from models.network import MAP_PX, STRIDE
 from tracker.errors import ModelError
 from training.losses import SoftTargets
 from training.streams import Batch
-from training.transfer import copied
+from training.transfer import TensorBatch, copied, on_host
 
 CPU = torch.device("cpu")
 
@@ -63,10 +63,9 @@ class NanoTrackTeacher:
         shape = (1, -1, 1, 1)
         return copied((features - self.mean.reshape(shape)) / self.std.reshape(shape), self._device)
 
-    def features(self, batch: Batch) -> TeacherFeatures:
-        return TeacherFeatures(
-            self._embed(batch.search[256][:, :255, :255]), self._embed(batch.template[128][:, :127, :127])
-        )
+    def features(self, batch: Batch | TensorBatch) -> TeacherFeatures:
+        search, template = (on_host(crops) for crops in (batch.search[256], batch.template[128]))
+        return TeacherFeatures(self._embed(search[:, :255, :255]), self._embed(template[:, :127, :127]))
 
     def responses(self, features: TeacherFeatures) -> SoftTargets:
         """Its 15×15 map laid on cells 1 … 15 of ours; row and column 0 are unknown."""

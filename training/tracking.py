@@ -9,12 +9,13 @@ from torch import nn
 
 from models.network import DepthGate
 from models.registry import build
+from training.device_store import DeviceStore, DeviceStream
 from training.frame_store import PictureStore
 from training.held_out import PAIRS
 from training.loss_terms import LossTerms
-from training.phases import PHASE_LOSSES, PhaseContext
+from training.phases import PHASE_LOSSES, AnyBatch, PhaseContext
 from training.recipe import Phase, Recipe, RecipeError
-from training.streams import Batch, PairStream
+from training.streams import PairStream
 from training.teacher import NanoTrackTeacher
 
 TEACHER_FIT_SAMPLES = 128
@@ -26,12 +27,14 @@ class TrackingTask:
 
     Attributes:
         pairs: held out, None: there are none.
+        resident: of `store`, None: the recipe does not want it.
     """
 
     recipe: Recipe
     store: PictureStore
     pairs: PairStream | None
     teacher: NanoTrackTeacher | None
+    resident: DeviceStore | None
 
     def network(self) -> DepthGate:
         """Raises RecipeError: no tracker has that name."""
@@ -48,10 +51,11 @@ class TrackingTask:
         """The gates, and some heads while features are distilled."""
         return phase.name != "gates"
 
-    def stream(self, phase: Phase) -> PairStream:
-        return PairStream(self.store, self.recipe.seed, phase.name)
+    def stream(self, phase: Phase) -> PairStream | DeviceStream:
+        pairs = PairStream(self.store, self.recipe.seed, phase.name)
+        return pairs if self.resident is None else DeviceStream(pairs, self.resident)
 
-    def loss(self, network: nn.Module, phase: Phase) -> Callable[[Batch], LossTerms]:
+    def loss(self, network: nn.Module, phase: Phase) -> Callable[[AnyBatch], LossTerms]:
         assert isinstance(network, DepthGate)
         context, loss = PhaseContext(network, self.teacher, phase), PHASE_LOSSES[phase.name]
         return lambda batch: loss(context, batch)

@@ -40,6 +40,11 @@ def copied(array: npt.NDArray[np.generic], device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
+def on_host(crops: npt.NDArray[np.uint8] | Tensor) -> npt.NDArray[np.uint8]:
+    """Crops as an array, whole when it returns."""
+    return crops.cpu().numpy() if isinstance(crops, Tensor) else crops
+
+
 def device_of(module: nn.Module) -> torch.device:
     """Where its parameters are."""
     return next(module.parameters()).device

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 import training.streams as streams
-from training.device_store import DeviceStore, device_batch, fill_device, resident_window
+from training.device_store import DeviceStore, DeviceStream, fill_device, resident_window
+from training.recipe import RecipeError
 from training.streams import PairStream
 from training.transfer import TensorBatch, to_device
 
-PX = 96
+PX, CPU = 96, torch.device("cpu")
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))
 DEVICES = pytest.mark.parametrize("device", ["cpu", CUDA])
 
@@ -64,7 +65,7 @@ def reference(resident: DeviceStore, item, window, look, flip, px):
 def test_crops_are_those_of_a_slow_reference_within_a_level(store, device):
     stream = PairStream(store, 7, "exits")
     resident = fill_device(store, torch.device(device), PX)
-    got = device_batch(stream, resident, 40, 24)
+    got = DeviceStream(stream, resident).batch(40, 24)
     on_host = DeviceStore(*(t.cpu() for t in (resident.pixels, resident.windows, resident.fill)))
     looks = set()
     for row in range(24):
@@ -81,7 +82,7 @@ def test_crops_are_those_of_a_slow_reference_within_a_level(store, device):
 
 def test_samples_are_those_of_the_stream_but_for_the_resampling(store, plain):
     stream = PairStream(store, 7, "exits")
-    got, wanted = device_batch(stream, fill_device(store, torch.device("cpu")), 0, 24), stream.batch(0, 24)
+    got, wanted = DeviceStream(stream, fill_device(store, CPU)).batch(0, 24), stream.batch(0, 24)
     assert np.array_equal(got.boxes.numpy(), wanted.boxes)
     assert np.array_equal(got.present.numpy(), wanted.present)
     for crops, others in ((got.search, wanted.search), (got.template, wanted.template)):
@@ -92,11 +93,8 @@ def test_samples_are_those_of_the_stream_but_for_the_resampling(store, plain):
 
 
 def test_a_sample_depends_on_its_index_alone(store):
-    stream, resident = PairStream(store, 7, "exits"), fill_device(store, torch.device("cpu"), PX)
-    whole, parts = (
-        device_batch(stream, resident, 10, 6),
-        [device_batch(stream, resident, start, count) for start, count in ((10, 1), (11, 5))],
-    )
+    stream = DeviceStream(PairStream(store, 7, "exits"), fill_device(store, CPU, PX))
+    whole, parts = stream.batch(10, 6), [stream.batch(*p) for p in ((10, 1), (11, 0), (11, 5))]
     for side in whole.search:
         assert torch.equal(whole.search[side], torch.cat([p.search[side] for p in parts]))
     for side in whole.template:
@@ -115,6 +113,11 @@ def test_resident_windows_hold_the_mean_search_window_at_its_usual_shifts(store)
             )
         else:
             assert window.side == store.width[item]
+
+
+def test_what_does_not_fit_is_refused_before_a_crop_is_cut(store):
+    with pytest.raises(RecipeError, match=r"needs \d+.* GB on cpu for \d+ crops, where .* are free"):
+        fill_device(store, CPU, 1_000_000)
 
 
 @DEVICES

@@ -12,7 +12,8 @@ from training.image_stream import ImageBatch
 from training.phases import PHASE_LOSSES, PhaseContext
 from training.recipe import Phase
 from training.streams import PairStream
-from training.teacher import NanoTrackTeacher, TeacherFeatures
+from training.teacher import NanoTrackTeacher
+from training.transfer import to_device
 
 META = torch.device("meta")
 
@@ -22,16 +23,17 @@ class Head:
         return [np.zeros((1, 2, 15, 15), np.float32), np.ones((1, 4, 15, 15), np.float32)]
 
 
+class Backbone:
+    def run(self, _, feed):
+        return [np.tile(feed["input"][:, :, 7::16, 7::16], (1, 32, 1, 1))]
+
+
 class Teacher(NanoTrackTeacher):
-    """Says nothing, in the right shapes."""
+    """Knows a pixel of every cell, in the right shapes."""
 
     def __init__(self, device):
-        self._device, self._head = device, Head()
+        self._device, self._backbone, self._head = device, Backbone(), Head()
         self.mean, self.std = np.zeros(96, np.float32), np.ones(96, np.float32)
-
-    def features(self, batch):
-        n = len(batch.boxes)
-        return TeacherFeatures(np.zeros((n, 96, 16, 16), np.float32), np.zeros((n, 96, 8, 8), np.float32))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,14 @@ def test_a_phase_computes_where_the_network_is(painted_store, monkeypatch, name,
     reached = {n: p.grad for n, p in network.named_parameters() if p.grad is not None}
     assert any(n.startswith(learns) for n in reached)
     assert all(gradient.device == META for gradient in reached.values())
+
+
+def test_a_teacher_sees_the_same_on_the_host_and_on_a_device(painted_store):
+    batch, teacher = PairStream(painted_store, 0, "exits").batch(0, 3), Teacher(torch.device("cpu"))
+    seen, moved = teacher.features(batch), teacher.features(to_device(batch, torch.device("cpu")))
+    assert seen.search.shape == (3, 96, 16, 16) and seen.template.shape == (3, 96, 8, 8)
+    assert seen.search.std() > 0 and np.array_equal(seen.search, moved.search)
+    assert np.array_equal(seen.template, moved.template)
 
 
 def test_a_classifier_computes_where_it_is():

@@ -61,6 +61,14 @@ def test_overrides_reach_scalars_and_named_phases(tmp_path):
         pytest.param(
             {"data": {"images": "b"}}, r"phase \(with data.images\) got 'exits'", id="pictures without boxes"
         ),
+        pytest.param(
+            {
+                "data": {"images": "b", "resident": True},
+                "phases": [{"name": "classify", "samples": 1, "batch": 1, "lr": 1.0}],
+            },
+            "data.resident says nothing to data.images",
+            id="resident pictures without boxes",
+        ),
         pytest.param({"precision": "fp8"}, "'fp8'", id="impossible value"),
         pytest.param({"phases": []}, "phases is empty", id="no phase"),
         pytest.param(
