@@ -17,6 +17,7 @@ from eval.arguments import box, count, positive
 from training.nas import verbs as search
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+BASE = "pip install -e . here, or run what make demo makes: .venv/bin/python"
 EXTRAS = {
     "eval": "eval",
     "models": "train",
@@ -65,14 +66,21 @@ def _verdict(error: Exception) -> tuple[int, str]:
 
     if isinstance(error, TrackerError):
         return WRONG_USE, f"error: {error}"
-    if isinstance(error, ModuleNotFoundError) and (extra := _extra(error)):
-        package = str(error.name).split(".")[0]
-        return WRONG_USE, f"error: {package} is not installed; pip install 'depthgate[{extra}]'"
+    if isinstance(error, ModuleNotFoundError) and (package := _foreign(error)):
+        extra = _extra(error)
+        cure = f"pip install 'depthgate[{extra}]'" if extra else BASE
+        return WRONG_USE, f"error: {package} is not installed; {cure}"
     return FAILED, f"internal error: {type(error).__name__}: {error}; --debug shows where"
 
 
+def _foreign(error: ModuleNotFoundError) -> str | None:
+    """The package that is missing; None where it is a module of ours."""
+    package = str(error.name).split(".")[0]
+    return None if package in ("tracker", *EXTRAS) else package
+
+
 def _extra(error: ModuleNotFoundError) -> str | None:
-    """The extra of the innermost room on whose way an import failed; None where the room has none."""
+    """The extra of the innermost room on whose way an import failed; None where it needs none."""
     names = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
     rooms = [name.split(".") for name in names if name.split(".")[0] in ("tracker", *EXTRAS)]
     if not rooms:

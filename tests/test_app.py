@@ -359,6 +359,19 @@ print([app.main(line.split()) for line in sys.argv[1:]])
     assert done.stdout.strip() == str([2] * len(MISSING))
 
 
+def test_python_without_the_dependencies_says_where_there_is_one_with_them():
+    code = """
+import sys
+sys.modules["numpy"] = None
+import app
+print(app.main(["track", "none.mp4"]))
+"""
+    done = new_process(code)
+    assert done.stdout == "2\n"
+    assert done.stderr.startswith("depthgate: error: numpy is not installed; pip install -e . here, or run")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_box_is_drawn_where_there_is_a_display(folder, tmp_path, monkeypatch):
     pygame = pytest.importorskip("pygame", reason="needs the extra window")
     import tracker.ui.window

@@ -4,10 +4,10 @@
     python -m training.evidence.batch_rules tracker --data ../shared/data --out docs/results/recipes
 
 The rate is tuned once, at the base batch. Then every rule goes to k times
-that batch with the same number of samples; `tuned` searches a rate at every
-batch anew, beside LEGW's warm-up (Nado et al. 2021, arXiv 2102.06356, say that
-a tuned Nesterov needs no LARS), and Adam and LARS run as they come. Rates of
-`tuned` are chosen with a seed that the results do not use.
+that batch with the same number of samples. Adam and LARS run as they come, and
+once more LARS, like Nesterov, with a rate searched at every batch anew, beside
+LEGW's warm-up (Nado et al. 2021, arXiv 2102.06356, say that a tuned Nesterov
+needs no LARS). Rates are chosen with a seed that the results do not use.
 Claim: You et al. 2019, arXiv 1901.08256.
 """
 
@@ -33,6 +33,7 @@ MILESTONES = (1.0, 0.9)
 BASE_BATCH, WARMUP_SHARE = 8, 1 / 256
 RULES = ("legw", "sqrt", "linear", "none")
 TUNED_POWERS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
+TUNED_LARS_RATES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 DEFAULTS = {"adam": 1e-3, "lars": 1.0}
 """Rates of torch's Adam and of timm's Lars."""
 
@@ -44,6 +45,7 @@ TITLES = {
     "adam": "Adam, rate .001",
     "lars": "LARS, rate 1",
     "tuned": "Nesterov, rate tuned at every batch",
+    "tuned_lars": "LARS, rate tuned at every batch",
 }
 
 
@@ -101,14 +103,15 @@ def experiment(name: str, data: Path, out: Path, jobs: int) -> dict[str, Any]:
             phases["base"] = phase_of(task.samples, batch, rate)
         trials += [Trial(row, phase, seed) for row, phase in phases.items() for seed in SEEDS]
     found = train(trials, title="rules")
-    for k in task.multiples[1:]:
-        batch = k * BASE_BATCH
-        legw_in_place = [
-            phase_of(task.samples, batch, rate * k**power / math.sqrt(k), "legw") for power in TUNED_POWERS
-        ]
-        chosen = best([Trial("tuning", phase, TUNING_SEED) for phase in legw_in_place])
-        phase = phase_of(task.samples, batch, chosen, "legw")
-        found += train([Trial("tuned", phase, seed) for seed in SEEDS], title=f"tuned at {batch}")
+    for k in task.multiples:
+        searched = {"tuned_lars": ("lars", TUNED_LARS_RATES)}
+        if k > 1:
+            searched["tuned"] = ("nesterov", tuple(rate * k**power for power in TUNED_POWERS))
+        for row, (optimiser, rates) in searched.items():
+            phase_at = partial(phase_of, task.samples, k * BASE_BATCH, rule="legw", optimiser=optimiser)
+            chosen = best([Trial("tuning", phase_at(r / math.sqrt(k)), TUNING_SEED) for r in rates])
+            tuned = [Trial(row, phase_at(chosen), seed) for seed in SEEDS]
+            found += train(tuned, title=f"{optimiser}, tuned at {k * BASE_BATCH}")
     document = {
         "command": f"python -m training.evidence.batch_rules {name}",
         "host": describe_host(),
@@ -168,7 +171,7 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
 
 
 def _cell(rows: dict[str, Any], name: str, batch: int) -> dict[str, Any] | None:
-    shared = "base" if batch == BASE_BATCH and name not in DEFAULTS else name
+    shared = "base" if batch == BASE_BATCH and name in (*RULES, "tuned") else name
     cell: dict[str, Any] | None = rows.get(shared, {}).get(str(batch))
     return cell
 
@@ -206,8 +209,8 @@ def draw(document: dict[str, Any], path: Path) -> None:
         cells = {b: cell for b in batches if (cell := _cell(rows, name, b))}
         values = 100 * np.array([cell["accuracy"] for cell in cells.values()])
         spread = abs(np.array([values.min(1), values.max(1)]) - values.mean(1))
-        shifted = np.array(list(cells)) * 1.03 ** (k - 3)
-        style = "--" if name == "tuned" else "-"
+        shifted = np.array(list(cells)) * 1.03 ** (k - 3.5)
+        style = "--" if name.startswith("tuned") else "-"
         left.errorbar(shifted, values.mean(1), spread, label=title, color=f"C{k}", ls=style, marker=".")
         there = {
             b: np.median([way["updates"] for way in cell["to"]["0.9"]])

@@ -36,8 +36,10 @@ def test_the_way_is_to_the_worst_seed_of_the_base():
     assert document["rows"]["legw"]["16"]["to"]["1.0"] == [{"updates": 20, "seconds": 2.0}, None]
     assert document["rows"]["none"]["16"]["accuracy"] == [0.0, 0.1]
     assert document["rows"]["legw"]["16"]["to"]["0.9"] == [{"updates": 10, "seconds": 1.0}, None]
-    cells = {row[0]: row[1:] for row in batch_rules.table_of(document)[1:8]}
+    table = batch_rules.table_of(document)[1 : 1 + len(batch_rules.TITLES)]
+    cells = {row[0]: row[1:] for row in table}
     assert cells[batch_rules.TITLES["legw"]] == ["45.0 ± 7.1", "25.0 ± 7.1"]
+    assert cells[batch_rules.TITLES["tuned_lars"]] == ["–", "–"]
 
 
 def test_legw_keeps_the_updates_of_the_warm_up_and_the_others_its_samples():
