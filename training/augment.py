@@ -1,7 +1,6 @@
 """Geometric and photometric augmentation of a window's pixels."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -11,6 +10,9 @@ import numpy.typing as npt
 from tracker.crop import Window
 
 Image = npt.NDArray[np.uint8]
+
+ELLIPSE_EDGE = 6
+"""A distractor fades over a sixth of its radius."""
 
 
 @dataclass(frozen=True)
@@ -53,50 +55,106 @@ def search_jitter(rng: np.random.Generator) -> tuple[float, float, float]:
     return scale, float(shift[0]), float(shift[1])
 
 
-def blur(rng: np.random.Generator, image: Image) -> Image:
-    """Motion blur in a random direction, 1.5 to 6 % of the window long."""
-    length = max(3, int(image.shape[0] * rng.uniform(0.015, 0.06)) | 1)
-    kernel = np.zeros((length, length), np.float32)
-    angle, centre = rng.uniform(0, math.pi), (length - 1) / 2
-    dx, dy = math.cos(angle) * centre, math.sin(angle) * centre
-    cv2.line(
-        kernel,
-        (round(centre - dx), round(centre - dy)),
-        (round(centre + dx), round(centre + dy)),
-        1.0,
-    )
-    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.uint8)
+@dataclass(frozen=True)
+class MotionBlur:
+    """Along a line.
 
-
-def add_distractor(
-    rng: np.random.Generator,
-    scene: Image,
-    box: npt.NDArray[np.float64],
-    other: Callable[[Window, int], Image],
-    other_box: npt.NDArray[np.float32],
-) -> Image:
-    """Blend another object beside the target, in a soft ellipse of the target's size.
-
-    `box` is the target, xyxy in pixels of the scene; `other_box` xywh in pixels
-    of the picture that `other` takes its window from, resized to a side.
-    Returns a new image; where nothing fits, the scene.
+    Attributes:
+        share: its length, in sides of the crop.
+        angle: in radians, clockwise from the right.
     """
-    side = scene.shape[0]
+
+    share: float
+    angle: float
+
+    def kernel(self, side: int) -> npt.NDArray[np.float32]:
+        """k×k with sum 1, k odd, for a crop of `side` pixels."""
+        length = max(3, int(side * self.share) | 1)
+        kernel, centre = np.zeros((length, length), np.float32), (length - 1) / 2
+        dx, dy = math.cos(self.angle) * centre, math.sin(self.angle) * centre
+        ends = [(round(centre + sign * dx), round(centre + sign * dy)) for sign in (-1, 1)]
+        cv2.line(kernel, ends[0], ends[1], 1.0)
+        return kernel / kernel.sum()
+
+    def apply(self, image: Image) -> Image:
+        return np.asarray(cv2.filter2D(image, -1, self.kernel(image.shape[0])), np.uint8)
+
+
+def draw_blur(rng: np.random.Generator) -> MotionBlur:
+    """In a random direction, 1.5 to 6 % of the crop long."""
+    return MotionBlur(rng.uniform(0.015, 0.06), rng.uniform(0, math.pi))
+
+
+@dataclass(frozen=True)
+class Distractor:
+    """Another object beside the target, in a soft ellipse of about the target's size.
+
+    Attributes:
+        item, window: of the store, where it is taken from.
+        left, top, size: the square that it fills, in pixels of the scene.
+    """
+
+    item: int
+    window: Window
+    left: int
+    top: int
+    size: int
+
+    def blend(self, scene: Image, patch: Image) -> Image:
+        """A new scene; `patch` is its window, size×size."""
+        alpha = ellipse(self.size)[..., None]
+        across, down = (slice(start, start + self.size) for start in (self.left, self.top))
+        out = scene.copy()
+        out[down, across] = (out[down, across] * (1 - alpha) + patch * alpha).astype(np.uint8)
+        return out
+
+
+def ellipse(size: int) -> npt.NDArray[np.float64]:
+    """size×size: 1 inside, falling to 0 at the edge of the inscribed circle."""
+    ramp = (np.arange(size) + 0.5) / size * 2 - 1
+    radius = np.sqrt(ramp[:, None] ** 2 + ramp[None] ** 2)
+    return np.clip((1.0 - radius) * ELLIPSE_EDGE, 0, 1)
+
+
+def draw_distractor(
+    rng: np.random.Generator,
+    side: int,
+    box: npt.NDArray[np.float64],
+    item: int,
+    other: npt.NDArray[np.float32],
+) -> Distractor | None:
+    """Where `item` of the store goes in a scene of `side` pixels; None: it does not fit beside the target.
+
+    `box` is the target, xyxy in pixels of the scene; `other` the item's, xywh in pixels of its picture.
+    """
     size = int(math.sqrt(max(1.0, (box[2] - box[0]) * (box[3] - box[1]))) * rng.uniform(0.7, 1.4))
     if size < 8 or size >= side // 2:
-        return scene
-    x, y, w, h = (float(v) for v in other_box)
+        return None
+    x, y, w, h = (float(v) for v in other)
     window = Window(int(x + w / 2 - max(w, h) / 2), int(y + h / 2 - max(w, h) / 2), max(2, int(max(w, h))))
-    patch = other(window, size)
     left, top = (int(v) for v in rng.integers(0, side - size, 2))
     overlap_x = min(left + size, box[2]) - max(left, box[0])
     overlap_y = min(top + size, box[3]) - max(top, box[1])
     if overlap_x > 0 and overlap_y > 0 and overlap_x * overlap_y > 0.1 * size * size:
-        return scene
-    ramp = (np.arange(size) + 0.5) / size * 2 - 1
-    radius = np.sqrt(ramp[:, None] ** 2 + ramp[None] ** 2)
-    alpha = np.clip((1.0 - radius) * 6, 0, 1)[..., None]
-    out = scene.copy()
-    region = out[top : top + size, left : left + size]
-    out[top : top + size, left : left + size] = (region * (1 - alpha) + patch * alpha).astype(np.uint8)
-    return out
+        return None
+    return Distractor(item, window, left, top, size)
+
+
+@dataclass(frozen=True)
+class Surround:
+    """Another photograph where a window leaves its own picture.
+
+    Attributes:
+        item, window: of the store, what is put there.
+        inside: the own picture's part, x0, y0, x1, y1 from the search window's corner, in its pixels.
+    """
+
+    item: int
+    window: Window
+    inside: tuple[int, int, int, int]
+
+    def lay(self, scene: Image, zoom: float, behind: Image) -> Image:
+        """The scene's own part upon `behind`, in place; `zoom`: pixels of the scene a pixel of its window."""
+        x0, y0, x1, y1 = (round(edge * zoom) for edge in self.inside)
+        behind[y0:y1, x0:x1] = scene[y0:y1, x0:x1]
+        return behind

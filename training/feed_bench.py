@@ -29,7 +29,8 @@ from models.network import pixels
 from models.registry import build
 from tracker.crop import Window, cut
 from tracker.errors import TrackerError
-from training.device_store import DeviceStream, fill_device
+from training.device_store import fill_device
+from training.device_stream import DeviceStream
 from training.feed import feed
 from training.feed_report import ALONE, draw, parts, summary, table
 from training.frame_store import (

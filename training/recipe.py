@@ -40,7 +40,7 @@ class Data:
     Attributes:
         root: folder of the packs (`video/`, `images/`), to train a tracker.
         resident: of `root`: crops are cut once and stay on the device, which augments them in batches; for a
-            GPU that the CPUs would starve (training/device_store.py says what is left out).
+            GPU that the CPUs would starve.
         epoch_samples: N; default: distinct annotated frames + distinct masked instances of the packs,
             or the training pictures of `images`.
         images: in place of `root`: folder of train/CLASS/ and val/CLASS/, to train a classifier.

@@ -6,14 +6,22 @@ stop anywhere, resume, and change its batch size without moving a sample.
 
 import zlib
 from dataclasses import dataclass
-from functools import partial
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tracker.crop import Window, context_side, cut, window_at
-from training.augment import Photometric, add_distractor, blur, draw_photometric, search_jitter
+from training.augment import (
+    Distractor,
+    MotionBlur,
+    Photometric,
+    Surround,
+    draw_blur,
+    draw_distractor,
+    draw_photometric,
+    search_jitter,
+)
 from training.frame_store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, PictureStore
 
 SEARCH_PX, TEMPLATE_PX = 256, 128
@@ -54,7 +62,8 @@ class Draw:
         template_look, search_look: their light.
         box: of the search item, xyxy in pixels of the 256-px search crop, before `flip`.
         present: the search item shows the template's target.
-        flip: both crops are mirrored left to right.
+        flip: both crops are mirrored left to right, after everything else.
+        surround, distractor, blur: of the search crop, in this order; light comes before the blur.
     """
 
     template_item: int
@@ -66,6 +75,9 @@ class Draw:
     box: tuple[float, float, float, float]
     present: bool
     flip: bool
+    surround: Surround | None
+    distractor: Distractor | None
+    blur: MotionBlur | None
 
     def seen_box(self) -> tuple[float, float, float, float]:
         """The box after `flip`."""
@@ -90,16 +102,40 @@ class PairStream:
             self._weights[kind] = np.sqrt(size) / np.sqrt(size).sum()
 
     def sample(self, index: int) -> Sample:
-        rng = self._rng(index)
-        drawn = self._draw(rng)
+        drawn = self.draw(index)
         scene = self._scene(drawn.template_item, drawn.template, TEMPLATE_PX)
         template = _crops(drawn.template_look.apply(scene), drawn.flip, TEMPLATE_PX)
-        search = _crops(self._search_scene(rng, drawn), drawn.flip, SEARCH_PX)
+        search = _crops(self._search_scene(drawn), drawn.flip, SEARCH_PX)
         return Sample(search, template, drawn.seen_box(), drawn.present)
 
     def draw(self, index: int) -> Draw:
-        """What sample `index` shows; distractor, blur and surround are drawn after it, with the pixels."""
-        return self._draw(self._rng(index))
+        """What sample `index` shows."""
+        rng = np.random.default_rng((self.seed, self.phase, index))
+        track = self._track(rng, int(rng.choice(self._kinds, p=self._shares)))
+        first, second = int(rng.choice(track)), int(rng.choice(track))
+        present = bool(rng.random() >= NEGATIVE_SHARE)
+        if not present:
+            other = self._track(rng, BACKGROUND if rng.random() < 0.3 else int(rng.choice(self._kinds)))
+            second = int(rng.choice(other))
+            present = bool(self.store.track[second] == self.store.track[first])
+        flip, look = bool(rng.random() < 0.5), draw_photometric(rng)
+        template = self._template_window(rng, first)
+        varied = look.varied(rng)
+        search, box = self._search_window(rng, second)
+        return Draw(
+            template_item=first,
+            search_item=second,
+            template=template,
+            search=search,
+            template_look=look,
+            search_look=varied,
+            box=box,
+            present=present,
+            flip=flip,
+            surround=self._surround(rng, second, search),
+            distractor=self._distractor(rng, search, box),
+            blur=draw_blur(rng) if rng.random() < BLUR_SHARE else None,
+        )
 
     def batch(self, start: int, count: int) -> Batch:
         """Samples start … start + count − 1; of none, arrays of length 0."""
@@ -117,23 +153,6 @@ class PairStream:
         groups = self._groups[kind]
         tracks = groups[int(rng.choice(len(groups), p=self._weights[kind]))]
         return tracks[int(rng.integers(len(tracks)))]
-
-    def _rng(self, index: int) -> np.random.Generator:
-        return np.random.default_rng((self.seed, self.phase, index))
-
-    def _draw(self, rng: np.random.Generator) -> Draw:
-        track = self._track(rng, int(rng.choice(self._kinds, p=self._shares)))
-        first, second = int(rng.choice(track)), int(rng.choice(track))
-        present = bool(rng.random() >= NEGATIVE_SHARE)
-        if not present:
-            other = self._track(rng, BACKGROUND if rng.random() < 0.3 else int(rng.choice(self._kinds)))
-            second = int(rng.choice(other))
-            present = bool(self.store.track[second] == self.store.track[first])
-        flip, look = bool(rng.random() < 0.5), draw_photometric(rng)
-        template = self._template_window(rng, first)
-        varied = look.varied(rng)
-        search, box = self._search_window(rng, second)
-        return Draw(first, second, template, search, look, varied, box, present, flip)
 
     def _template_window(self, rng: np.random.Generator, item: int) -> Window:
         x, y, w, h = self.store.box[item].tolist()
@@ -156,38 +175,48 @@ class PairStream:
         left, top = (x - window.x0) * zoom, (y - window.y0) * zoom
         return window, (left, top, left + w * zoom, top + h * zoom)
 
-    def _search_scene(self, rng: np.random.Generator, drawn: Draw) -> Image:
-        scene = self._scene(drawn.search_item, drawn.search, SEARCH_PX)
-        scene = self._surrounded(rng, drawn.search_item, drawn.search, scene)
-        if rng.random() < DISTRACTOR_SHARE:
-            other = int(rng.choice(self._track(rng, STILL)))
-            box = np.array(drawn.box) * scene.shape[0] / SEARCH_PX
-            scene = add_distractor(rng, scene, box, partial(self.store.region, other), self.store.box[other])
-        scene = drawn.search_look.apply(scene)
-        return blur(rng, scene) if rng.random() < BLUR_SHARE else scene
-
-    def _scene(self, item: int, window: Window, most_px: int) -> Image:
-        """The window's own pixels, at most most_px a side."""
-        return self.store.region(item, window, min(window.side, most_px))
-
-    def _surrounded(self, rng: np.random.Generator, item: int, window: Window, scene: Image) -> Image:
+    def _surround(self, rng: np.random.Generator, item: int, window: Window) -> Surround | None:
         """Most of a window around a large object in a photograph is fill: put another photograph there."""
         height, width = int(self.store.height[item]), int(self.store.width[item])
         x0, x1 = max(window.x0, 0), min(window.x0 + window.side, width)
         y0, y1 = max(window.y0, 0), min(window.y0 + window.side, height)
         covered = max(0, x1 - x0) * max(0, y1 - y0) / window.side**2
         if covered > MOSTLY_FILL or rng.random() > SURROUND_SHARE:
-            return scene
+            return None
         behind = int(self._track(rng, BACKGROUND)[0])
         shape = int(self.store.height[behind]), int(self.store.width[behind])
         side = int(min(shape) * rng.uniform(0.7, 1.0))
         left, top = (int(rng.integers(0, n - side + 1)) for n in (shape[1], shape[0]))
-        out = self.store.region(behind, Window(left, top, side), scene.shape[0])
-        zoom = scene.shape[0] / window.side
-        rows = slice(round((y0 - window.y0) * zoom), round((y1 - window.y0) * zoom))
-        columns = slice(round((x0 - window.x0) * zoom), round((x1 - window.x0) * zoom))
-        out[rows, columns] = scene[rows, columns]
-        return out
+        inside = (x0 - window.x0, y0 - window.y0, x1 - window.x0, y1 - window.y0)
+        return Surround(behind, Window(left, top, side), inside)
+
+    def _distractor(
+        self, rng: np.random.Generator, window: Window, box: tuple[float, float, float, float]
+    ) -> Distractor | None:
+        if rng.random() >= DISTRACTOR_SHARE:
+            return None
+        item, px = int(rng.choice(self._track(rng, STILL))), scene_px(window, SEARCH_PX)
+        return draw_distractor(rng, px, np.array(box) * px / SEARCH_PX, item, self.store.box[item])
+
+    def _search_scene(self, drawn: Draw) -> Image:
+        scene = self._scene(drawn.search_item, drawn.search, SEARCH_PX)
+        px = scene.shape[0]
+        if drawn.surround:
+            behind = self.store.region(drawn.surround.item, drawn.surround.window, px)
+            scene = drawn.surround.lay(scene, px / drawn.search.side, behind)
+        if drawn.distractor:
+            patch = self.store.region(drawn.distractor.item, drawn.distractor.window, drawn.distractor.size)
+            scene = drawn.distractor.blend(scene, patch)
+        scene = drawn.search_look.apply(scene)
+        return drawn.blur.apply(scene) if drawn.blur else scene
+
+    def _scene(self, item: int, window: Window, most_px: int) -> Image:
+        return self.store.region(item, window, scene_px(window, most_px))
+
+
+def scene_px(window: Window, most_px: int) -> int:
+    """The side that augmentation works at: the window's own pixels, at most `most_px`."""
+    return min(window.side, most_px)
 
 
 def _none_of(batch: Batch) -> Batch:

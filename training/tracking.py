@@ -9,7 +9,8 @@ from torch import nn
 
 from models.network import DepthGate
 from models.registry import build
-from training.device_store import DeviceStore, DeviceStream
+from training.device_store import DeviceStore
+from training.device_stream import DeviceStream
 from training.frame_store import PictureStore
 from training.held_out import PAIRS
 from training.loss_terms import LossTerms

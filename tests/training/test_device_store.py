@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import training.streams as streams
-from training.device_store import DeviceStore, DeviceStream, fill_device, resident_window
+from training.device_store import DeviceStore, fill_device, resident_window
+from training.device_stream import DeviceStream
 from training.recipe import RecipeError
 from training.streams import PairStream
 from training.transfer import TensorBatch, to_device
@@ -29,10 +30,11 @@ def store(painted_store):
 
 
 @pytest.fixture
-def plain(monkeypatch):
-    """Without what the device does not draw."""
-    for name in ("DISTRACTOR_SHARE", "BLUR_SHARE", "SURROUND_SHARE"):
-        monkeypatch.setattr(streams, name, 0.0)
+def busy(monkeypatch):
+    """Everything that can be drawn, often."""
+    for name in ("DISTRACTOR_SHARE", "BLUR_SHARE"):
+        monkeypatch.setattr(streams, name, 0.5)
+    monkeypatch.setattr(streams, "MOSTLY_FILL", 0.97)
 
 
 def bilinear(image, fill, x, y):
@@ -46,41 +48,65 @@ def bilinear(image, fill, x, y):
     return top * (1 - v) + bottom * v + fill
 
 
-def reference(resident: DeviceStore, item, window, look, flip, px):
-    """One crop in float64, straight from the definition: sample, mirror, light, halve."""
+def looked_up(resident: DeviceStore, item, window, px, x, y):
+    """At x, y in shares of the window."""
     held, fill = resident.windows[item].tolist(), resident.fill[item].numpy().astype(float)
-    at = (np.arange(px) + 0.5) / px
+    pixels = resident.pixels[item].permute(1, 2, 0).numpy().astype(float)
     x, y = (
-        (c + at * window.side - h) * PX / held[2] for c, h in ((window.x0, held[0]), (window.y0, held[1]))
+        (corner + at * window.side - h) * PX / held[2]
+        for corner, at, h in ((window.x0, x, held[0]), (window.y0, y, held[1]))
     )
-    crop = bilinear(resident.pixels[item].permute(1, 2, 0).numpy().astype(float), fill, x, y)
-    crop = crop[:, ::-1] if flip else crop
+    return bilinear(pixels, fill, x, y)
+
+
+def reference(resident: DeviceStore, item, window, look, flip, px, drawn=None):
+    """One crop in float64, straight from the definitions; `drawn`: with what is drawn for a search crop."""
+    at = (np.arange(px) + 0.5) / px
+    crop = looked_up(resident, item, window, px, at, at)
+    if drawn and drawn.surround:
+        behind = looked_up(resident, drawn.surround.item, drawn.surround.window, px, at, at)
+        x0, y0, x1, y1 = drawn.surround.inside
+        for row, column in np.ndindex(px, px):
+            if not (x0 <= at[column] * window.side < x1 and y0 <= at[row] * window.side < y1):
+                crop[row, column] = behind[row, column]
+    if drawn and drawn.distractor:
+        other, scene = drawn.distractor, min(window.side, 256)
+        x, y = ((at * scene - corner) / other.size for corner in (other.left, other.top))
+        patch = looked_up(resident, other.item, other.window, px, x, y)
+        radius = np.sqrt((2 * x[None] - 1) ** 2 + (2 * y[:, None] - 1) ** 2)[..., None]
+        alpha = np.clip((1 - radius) * 6, 0, 1)
+        crop = crop * (1 - alpha) + patch * alpha
     crop = np.clip(crop * look.gain + look.offset, 0, 255)
     if look.grey:
         crop = np.repeat(crop @ np.array([[0.114], [0.587], [0.299]]), 3, 2)
+    if drawn and drawn.blur:
+        crop = cv2.filter2D(crop, -1, drawn.blur.kernel(px))
+    crop = crop[:, ::-1] if flip else crop
     return {px: crop, px // 2: crop.reshape(px // 2, 2, px // 2, 2, 3).mean((1, 3))}
 
 
 @DEVICES
-def test_crops_are_those_of_a_slow_reference_within_a_level(store, device):
+def test_crops_are_those_of_a_slow_reference_within_a_level(store, busy, device):
     stream = PairStream(store, 7, "exits")
     resident = fill_device(store, torch.device(device), PX)
     got = DeviceStream(stream, resident).batch(40, 24)
     on_host = DeviceStore(*(t.cpu() for t in (resident.pixels, resident.windows, resident.fill)))
-    looks = set()
+    looks, extras = set(), set()
     for row in range(24):
         d = stream.draw(40 + row)
         looks.add((d.flip, d.template_look.grey))
-        for crops, item, window, look, px in (
-            (got.template, d.template_item, d.template, d.template_look, 128),
-            (got.search, d.search_item, d.search, d.search_look, 256),
+        extras |= {name for name in ("surround", "distractor", "blur") if getattr(d, name)}
+        for crops, item, window, look, px, drawn in (
+            (got.template, d.template_item, d.template, d.template_look, 128, None),
+            (got.search, d.search_item, d.search, d.search_look, 256, d),
         ):
-            for side, wanted in reference(on_host, item, window, look, d.flip, px).items():
+            for side, wanted in reference(on_host, item, window, look, d.flip, px, drawn).items():
                 assert np.abs(crops[side][row].cpu().numpy() - wanted).max() < 1
     assert len(looks) == 4, "mirrored and not, colour and grey"
+    assert len(extras) == 3
 
 
-def test_samples_are_those_of_the_stream_but_for_the_resampling(store, plain):
+def test_samples_are_those_of_the_stream_but_for_the_resampling(store, busy):
     stream = PairStream(store, 7, "exits")
     got, wanted = DeviceStream(stream, fill_device(store, CPU)).batch(0, 24), stream.batch(0, 24)
     assert np.array_equal(got.boxes.numpy(), wanted.boxes)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 import training.loop as loop
 from tests.conftest import ROOT
 from tests.training.conftest import tiny_costs, tiny_network
-from training import checkpoint, guards, phases, streams, task, tracking
+from training import checkpoint, guards, phases, task, tracking
 from training.guards import DivergedError
 from training.held_out import SHARES
 from training.logs import read_log, split_log
@@ -98,9 +98,7 @@ def test_a_killed_run_resumes_bit_for_bit(phases, deaths, tmp_path, monkeypatch)
 
 
 def test_a_resident_run_trains_on_the_same_samples(tmp_path, monkeypatch):
-    """But for the resampling, and for what the device does not draw."""
-    for share in ("DISTRACTOR_SHARE", "BLUR_SHARE", "SURROUND_SHARE"):
-        monkeypatch.setattr(streams, share, 0.0)
+    """But for the resampling."""
     monkeypatch.setattr(loop, "LOG_SAMPLES", 1)
     still, logs = Phase("exits", samples=8, batch=2, micro_batch=1, lr=1e-7), []
     for name, data in (("host", Data("nowhere")), ("device", Data("nowhere", resident=True))):

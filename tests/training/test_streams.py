@@ -1,12 +1,11 @@
 import dataclasses
 import zlib
-from functools import partial
 
 import numpy as np
 import pytest
 
 import training.streams as streams
-from training.augment import add_distractor, draw_photometric
+from training.augment import draw_distractor, draw_photometric
 from training.streams import PairStream
 
 
@@ -62,15 +61,12 @@ def test_a_distractor_leaves_target_and_input_alone(painted_store):
     scene = np.full((200, 200, 3), 30, np.uint8)
     scene[80:120, 80:120] = 220
     kept = scene.copy()
-    changed = 0
+    box, changed = np.array([80.0, 80, 120, 120]), 0
     for _ in range(30):
-        out = add_distractor(
-            rng,
-            scene,
-            np.array([80.0, 80, 120, 120]),
-            partial(painted_store.region, 0),
-            painted_store.box[0],
-        )
+        distractor = draw_distractor(rng, 200, box, 0, painted_store.box[0])
+        if distractor is None:
+            continue
+        out = distractor.blend(scene, painted_store.region(0, distractor.window, distractor.size))
         assert np.array_equal(scene, kept)
         assert (out[84:116, 84:116] == 220).mean() > 0.7
         changed += not np.array_equal(out, scene)
