@@ -22,13 +22,22 @@ DECAYS = {
     "cosine": ((), ("end",)),
 }
 """Form: keys that it needs, keys that it may have."""
+MOST_THREADS = 1024
+MOST_SEED = 2**63 - 1
+MOST_SIDE = 4096
+MOST_UPDATES = 5_000_000
+"""Of a phase; --explain walks and holds them all: 40 s and 2 GB."""
 
 
 def check(recipe: "Recipe") -> None:
     """Raises RecipeError for the first value that cannot be, or cannot be beside another."""
     _one_of("precision", recipe.precision, PRECISIONS)
     _positive("data.epoch_samples", recipe.data.epoch_samples)
-    _positive("data.side", recipe.data.side)
+    _between("data.side", recipe.data.side, 1, MOST_SIDE)
+    _between("threads", recipe.threads, 1, MOST_THREADS)
+    _between("seed", recipe.seed, 0, MOST_SEED)
+    _share("ema_decay", recipe.ema_decay)
+    _not_negative("weight_decay", recipe.weight_decay)
     _positive("checkpoint_samples", recipe.checkpoint_samples)
     _positive("validate_samples", recipe.validate_samples)
     _positive("distributed.norm_group", recipe.distributed.norm_group)
@@ -66,6 +75,11 @@ def _trained_on(data: "Data") -> str:
 def _check_phase(phase: "Phase", where: str) -> None:
     for key in ("samples", "batch", "lr", "micro_batch", "max_batch", "clip"):
         _positive(f"{where}.{key}", getattr(phase, key))
+    if phase.samples > MOST_UPDATES * phase.batch:
+        raise RecipeError(
+            f"recipe: {where}.samples got {phase.samples}, expected at most {MOST_UPDATES * phase.batch}, "
+            f"{MOST_UPDATES:,} updates of {phase.batch}; shorten the phase or raise its batch"
+        )
     if not 0 <= phase.warmup_samples < phase.samples:
         raise RecipeError(
             f"recipe: {where}.warmup_samples got {phase.warmup_samples}, "
@@ -74,6 +88,8 @@ def _check_phase(phase: "Phase", where: str) -> None:
     _one_of(f"{where}.optimiser", phase.optimiser, OPTIMISERS)
     _share(f"{where}.momentum", phase.momentum)
     _share(f"{where}.label_smoothing", phase.label_smoothing)
+    _between(f"{where}.freeze_norm_from", phase.freeze_norm_from, 0, 1)
+    _not_negative(f"{where}.cost_weight", phase.cost_weight)
     if phase.optimiser == "nesterov" and phase.momentum == 0:
         raise RecipeError(f"recipe: {where}.momentum got 0, but nesterov needs more; or take optimiser: sgd")
     _check_decay(phase.decay, phase.samples, f"{where}.decay")
@@ -85,6 +101,11 @@ def _check_phase(phase: "Phase", where: str) -> None:
         _share(f"{where}.raised.momentum", phase.raised.momentum)
     if phase.max_batch is not None and not phase.growth:
         raise RecipeError(f"recipe: {where}.max_batch limits growth; set growth: true or leave it out")
+    if phase.max_batch is not None and phase.max_batch < phase.batch:
+        raise RecipeError(
+            f"recipe: {where}.max_batch got {phase.max_batch}, "
+            f"expected the batch {phase.batch} or more; or leave growth out"
+        )
 
 
 def _check_decay(decay: "Decay", samples: int, where: str) -> None:
@@ -117,6 +138,16 @@ def _one_of(where: str, value: str, legal: Any) -> None:
 def _positive(where: str, value: float | None) -> None:
     if value is not None and value <= 0:
         raise RecipeError(f"recipe: {where} got {value}, expected more than 0")
+
+
+def _not_negative(where: str, value: float | None) -> None:
+    if value is not None and value < 0:
+        raise RecipeError(f"recipe: {where} got {value}, expected 0 or more")
+
+
+def _between(where: str, value: float, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise RecipeError(f"recipe: {where} got {value}, expected {low} to {high}")
 
 
 def _share(where: str, value: float | None) -> None:

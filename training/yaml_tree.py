@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import sys
 import types
 import typing
 from collections.abc import Iterable
@@ -58,7 +59,7 @@ def epochs_to_samples(tree: Any, epoch_samples: Any, where: str = "") -> Any:
         RecipeError: an epoch is used but its samples are not stated, or a length is given in both units.
     """
     if isinstance(tree, list):
-        return [epochs_to_samples(item, epoch_samples, f"{where}[{i}]") for i, item in enumerate(tree)]
+        return [epochs_to_samples(item, epoch_samples, _key(where, i, item)) for i, item in enumerate(tree)]
     if not isinstance(tree, dict):
         return tree
     out = {}
@@ -75,12 +76,27 @@ def epochs_to_samples(tree: Any, epoch_samples: Any, where: str = "") -> Any:
     return out
 
 
+def _key(where: str, i: int, item: Any) -> str:
+    """The dotted key of an item of a list, by its name where it has one, as an override would say it."""
+    return f"{where}.{item['name']}" if isinstance(item, dict) and "name" in item else f"{where}[{i}]"
+
+
 def _samples(epochs: Any, epoch_samples: int, where: str) -> Any:
     if isinstance(epochs, list):
         return [_samples(item, epoch_samples, f"{where}[{i}]") for i, item in enumerate(epochs)]
-    if not isinstance(epochs, int | float) or isinstance(epochs, bool):
-        raise RecipeError(f"recipe: {where} got {epochs!r}, expected a number")
-    return round(epochs * epoch_samples)
+    try:
+        return round(_number(epochs, where) * epoch_samples)
+    except OverflowError as error:
+        raise RecipeError(f"recipe: {where} got {epochs}, which are too many samples for a number") from error
+
+
+def _number(value: Any, where: str) -> float:
+    """Every float of a recipe, so that none is infinite or NaN."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise RecipeError(f"recipe: {where} got {value!r}, expected a number")
+    if not abs(value) <= sys.float_info.max:
+        raise RecipeError(f"recipe: {where} got {value}, expected a finite number")
+    return float(value)
 
 
 def build(kind: Any, tree: Any, where: str) -> Any:
@@ -93,11 +109,11 @@ def build(kind: Any, tree: Any, where: str) -> Any:
     if origin is tuple:
         if not isinstance(tree, list):
             raise RecipeError(f"recipe: {where} got {tree!r}, expected a list")
-        return tuple(build(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(tree))
+        return tuple(build(arguments[0], item, _key(where, i, item)) for i, item in enumerate(tree))
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, tree, where)
-    if kind is float and isinstance(tree, int | float) and not isinstance(tree, bool):
-        return float(tree)
+    if kind is float:
+        return _number(tree, where)
     if type(tree) is not kind:
         raise RecipeError(f"recipe: {where} got {tree!r}, expected {kind.__name__}")
     return tree

@@ -133,6 +133,9 @@ def test_epochs_become_samples_once(tmp_path):
         ),
         pytest.param(["phases.exits.max_batch=64"], "set growth: true", id="ceiling of nothing"),
         pytest.param(["phases.exits.warmup_epochs=3"], "less than the phase's 2500", id="all warm-up"),
+        pytest.param(
+            ["phases.exits.growth=true", "phases.exits.max_batch=4"], "the batch 8 or more", id="no growth"
+        ),
         pytest.param(["phases.exits.clip=0"], r"exits\.clip got 0", id="clipped to nothing"),
         pytest.param(["phases.exits.label_smoothing=1"], "less than 1", id="targets without a class"),
         pytest.param(["validate_epochs=0"], "validate_samples got 0", id="validation for ever"),
@@ -147,6 +150,38 @@ def test_epochs_become_samples_once(tmp_path):
 def test_faults_of_a_schedule_are_named(tmp_path, overrides, says):
     with pytest.raises(RecipeError, match=says):
         load(write(tmp_path, EPOCHS), overrides)
+
+
+@pytest.mark.parametrize(
+    "override, says",
+    [
+        pytest.param("ema_decay=.nan", "ema_decay got nan, expected a finite number", id="nan"),
+        pytest.param(
+            "phases.exits.lr=-.inf", r"phases\.exits\.lr got -inf, expected a finite", id="infinite"
+        ),
+        pytest.param(f"weight_decay=1{400 * '0'}", "expected a finite", id="whole, beyond any float"),
+        pytest.param("phases.exits.epochs=.nan", r"epochs got nan, expected a finite", id="epochs"),
+        pytest.param("validate_epochs=.inf", "validate_epochs got inf", id="validation"),
+        pytest.param("validate_epochs=1.0e+307", "too many samples", id="epochs that become infinite"),
+        pytest.param("threads=100000", "threads got 100000, expected 1 to 1024", id="threads"),
+        pytest.param("threads=0", "threads got 0", id="no threads"),
+        pytest.param("seed=-1", "seed got -1, expected 0 to 9223372036854775807", id="seed"),
+        pytest.param("seed=9223372036854775808", "expected 0 to", id="seed beyond 63 bits"),
+        pytest.param("ema_decay=1", "ema_decay got 1.0", id="an average that stands still"),
+        pytest.param(
+            "weight_decay=-0.1", "weight_decay got -0.1, expected 0 or more", id="weights that grow"
+        ),
+        pytest.param("data.side=100000", "side got 100000, expected 1 to 4096", id="side"),
+        pytest.param("phases.exits.freeze_norm_from=1.5", "got 1.5, expected 0 to 1", id="share"),
+        pytest.param("phases.exits.cost_weight=-1", "cost_weight got -1.0", id="depth rewarded"),
+        pytest.param(
+            "phases.exits.epochs=1.0e+9", "expected at most 40000000, 5,000,000 updates", id="length"
+        ),
+    ],
+)
+def test_numbers_out_of_range_are_refused(tmp_path, override, says):
+    with pytest.raises(RecipeError, match=says):
+        load(write(tmp_path, EPOCHS), [override])
 
 
 @pytest.mark.parametrize("override", ["seed", "phases.gates.samples=1", "phases=1.x"])
