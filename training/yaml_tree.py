@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import re
 import sys
 import types
 import typing
@@ -21,6 +22,10 @@ IN_EPOCHS = {
 }
 
 
+EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+"""YAML 1.1 reads text where the point or the exponent's sign is missing: 1e-3."""
+
+
 class RecipeError(TrackerError):
     """A recipe that cannot be run; the message names key, value and cure."""
 
@@ -31,25 +36,58 @@ def nearest(value: str, legal: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                problem = f"the key {key.value!r} stands twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(str(key.value))
+        return node
+
+
+def parse(text: str, what: str) -> Any:
+    """The YAML `text` as dicts, lists and scalars; `what` begins the message of an error."""
+    try:
+        return yaml.load(text, _Loader)  # a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise RecipeError(f"{what}: {line}{error.problem}; expected YAML") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise RecipeError(f"{what}: {str(error).splitlines()[0]}; expected YAML") from error
+
+
 def override(tree: Any, text: str) -> None:
-    """Set one `dotted.key=value` in `tree`; a phase is addressed by its name."""
+    """Set one `dotted.key=value` in `tree`; a phase is addressed by its name, a missing section is begun."""
     key, mark, value = text.partition("=")
     if not mark:
         raise RecipeError(f"override: got {text!r}, expected key=value, for example seed=3")
     *parents, last = key.split(".")
     node = tree
     for part in parents:
-        if isinstance(node, list):
-            node = next(
-                (phase for phase in node if isinstance(phase, dict) and phase.get("name") == part), None
-            )
-        elif isinstance(node, dict):
-            node = node.get(part)
-        if node is None:
-            raise RecipeError(f"override: got {key!r}, but the recipe has no {part!r}")
+        node = _section(node, part, key)
     if not isinstance(node, dict):
         raise RecipeError(f"override: got {key!r}, which names no single value")
-    node[last] = yaml.safe_load(value)
+    node[last] = parse(value, f"override: got {text!r}")
+
+
+def _section(node: Any, part: str, key: str) -> Any:
+    """What `part` of the override's `key` names in `node`; a section that is missing or null is begun."""
+    if isinstance(node, list):
+        named = {phase["name"]: phase for phase in node if isinstance(phase, dict) and "name" in phase}
+        if part not in named:
+            hint = nearest(part, map(str, named))
+            raise RecipeError(f"override: got {key!r}, but the recipe has no {part!r}{hint}")
+        return named[part]
+    if not isinstance(node, dict):
+        raise RecipeError(f"override: got {key!r}, which names no single value")
+    if node.get(part) is None:
+        node[part] = {}
+    return node[part]
 
 
 def epochs_to_samples(tree: Any, epoch_samples: Any, where: str = "") -> Any:
@@ -92,6 +130,8 @@ def _samples(epochs: Any, epoch_samples: int, where: str) -> Any:
 
 def _number(value: Any, where: str) -> float:
     """Every float of a recipe, so that none is infinite or NaN."""
+    if isinstance(value, str) and EXPONENT.fullmatch(value):
+        value = float(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise RecipeError(f"recipe: {where} got {value!r}, expected a number")
     if not abs(value) <= sys.float_info.max:

@@ -184,10 +184,41 @@ def test_numbers_out_of_range_are_refused(tmp_path, override, says):
         load(write(tmp_path, EPOCHS), [override])
 
 
-@pytest.mark.parametrize("override", ["seed", "phases.gates.samples=1", "phases=1.x"])
-def test_wrong_overrides_are_refused(tmp_path, override):
-    with pytest.raises(RecipeError):
+def test_an_override_begins_a_section_that_the_recipe_leaves_out(tmp_path):
+    given = ["distributed.norm_group=2", "phases.exits.decay.end=0.1", "phases.exits.scaling.rule=legw"]
+    recipe = load(write(tmp_path, MINIMAL), [*given, "phases.exits.scaling.base_batch=4"])
+    (phase,) = recipe.phases
+    assert recipe.distributed.norm_group == 2
+    assert (phase.decay.form, phase.decay.end) == ("cosine", 0.1)
+    assert (phase.scaling.rule, phase.scaling.base_batch) == ("legw", 4)
+
+
+@pytest.mark.parametrize("text, number", [("1e-3", 1e-3), ("2E2", 200.0), ("1.5e1", 15.0), (".5e-1", 0.05)])
+def test_a_rate_may_be_written_as_elsewhere(tmp_path, text, number):
+    assert load(write(tmp_path, MINIMAL), [f"phases.exits.lr={text}"]).phases[0].lr == number
+
+
+@pytest.mark.parametrize(
+    "override, says",
+    [
+        pytest.param("seed", "expected key=value", id="no value"),
+        pytest.param("phases.exit.samples=1", "no 'exit'; did you mean 'exits'", id="no such phase"),
+        pytest.param("phases=1.x", "phases got '1.x', expected a list", id="no phases"),
+        pytest.param("phases.exits=1", "names no single value", id="a whole phase"),
+        pytest.param("seed.x=1", "seed got {'x': 1}, expected int", id="no section"),
+        pytest.param("network.x=1", "names no single value", id="within a value"),
+        pytest.param("distribted.norm_group=2", "did you mean 'distributed'", id="section misspelt"),
+        pytest.param("distributed.norm_grup=2", "did you mean 'norm_group'", id="key misspelt"),
+        pytest.param("phases.exits.lr=[", r"override: got 'phases\.exits\.lr=\[': line 1", id="broken YAML"),
+        pytest.param("phases.exits.lr=1e999", "lr got inf, expected a finite", id="too large to be written"),
+        pytest.param("seed={a: 1, a: 2}", "the key 'a' stands twice", id="one key twice"),
+        pytest.param("seed=2026-99-99", "month must be in 1..12", id="no date"),
+    ],
+)
+def test_wrong_overrides_are_refused(tmp_path, override, says):
+    with pytest.raises(RecipeError, match=says) as error:
         load(write(tmp_path, MINIMAL), [override])
+    assert "\n" not in str(error.value)
 
 
 def test_a_missing_file_is_one_clear_line(tmp_path):
