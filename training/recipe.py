@@ -10,6 +10,7 @@ then on.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -196,16 +197,29 @@ def load(path: Path, overrides: list[str] | None = None) -> Recipe:
         RecipeError: the file cannot be read, or a key or value is not legal.
     """
     try:
-        tree = yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise RecipeError(f"recipe {path}: {str(error).splitlines()[0]}; expected a YAML file") from error
-    for text in overrides or []:
-        yaml_tree.override(tree, text)
-    data = tree.get("data") if isinstance(tree, dict) else None
-    tree = yaml_tree.epochs_to_samples(tree, data.get("epoch_samples") if isinstance(data, dict) else None)
-    recipe: Recipe = yaml_tree.build(Recipe, tree, "")
+        recipe = _built(yaml_tree.parse(_text(path), f"recipe {path}"), overrides or [])
+    except RecursionError as error:
+        raise RecipeError(f"recipe {path}: nests without an end; look for an anchor within itself") from error
     check(recipe)
     return recipe
+
+
+def _built(tree: Any, overrides: list[str]) -> Recipe:
+    for text in overrides:
+        yaml_tree.override(tree, text)
+    data = tree.get("data") if isinstance(tree, dict) else None
+    epoch_samples = data.get("epoch_samples") if isinstance(data, dict) else None
+    recipe: Recipe = yaml_tree.build(Recipe, yaml_tree.epochs_to_samples(tree, epoch_samples), "")
+    return recipe
+
+
+def _text(path: Path) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"recipe {path}: {error.strerror}; expected a YAML file") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"recipe {path}: is no text in UTF-8; expected a YAML file") from error
 
 
 def dump(recipe: Recipe) -> str:

@@ -224,3 +224,34 @@ def test_wrong_overrides_are_refused(tmp_path, override, says):
 def test_a_missing_file_is_one_clear_line(tmp_path):
     with pytest.raises(RecipeError, match="none.yaml"):
         load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "content, says",
+    [
+        pytest.param(b"\x89PNG\xff\xfe", "is no text in UTF-8", id="binary"),
+        pytest.param(b"\x00\x01", "special characters are not allowed", id="control characters"),
+        pytest.param(b"", "the recipe got None, expected keys and values", id="empty"),
+        pytest.param(b"seed: 1\ndata: [\n", "recipe.yaml: line 3: ", id="syntax"),
+        pytest.param(b"seed: 1\ndata: {root: a}\nseed: 2", "line 3: the key 'seed' stands twice", id="twice"),
+        pytest.param(b"data: &a {root: *a}", "an anchor within itself", id="anchor within itself"),
+        pytest.param(b"phases: &a [*a]", "an anchor within itself", id="list within itself"),
+        pytest.param(b"seed: " + 9999 * b"[", "nests without an end", id="nested too deep"),
+        pytest.param(b"seed: 2026-99-99", "month must be in 1..12", id="no date"),
+        pytest.param(b"seed: " + 5000 * b"1", "Exceeds the limit", id="no number that Python reads"),
+    ],
+)
+def test_a_damaged_file_is_one_clear_line(tmp_path, content, says):
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(content)
+    with pytest.raises(RecipeError, match=says) as error:
+        load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_an_anchor_may_be_used_elsewhere_and_changed(tmp_path):
+    phases = (
+        "phases: [{<<: &a {samples: 64, batch: 8, lr: 0.001}, name: exits}, {<<: *a, name: gates, lr: 0.1}]"
+    )
+    recipe = load(write(tmp_path, MINIMAL[: MINIMAL.index("phases")] + phases))
+    assert [(p.name, p.samples, p.lr) for p in recipe.phases] == [("exits", 64, 0.001), ("gates", 64, 0.1)]
