@@ -31,8 +31,7 @@ QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; returns the exit code: 0 done, 1 a fault of ours, 2 of what was given, 130 Ctrl-C."""
     try:
-        arguments = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
-        return _run(arguments)
+        return _run(_parsed(_joined(sys.argv[1:] if argv is None else argv)))
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -66,6 +65,8 @@ def _verdict(error: Exception) -> tuple[int, str]:
 
     if isinstance(error, TrackerError):
         return WRONG_USE, f"error: {error}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return WRONG_USE, f"error: {os.fsdecode(error.filename)}: {error.strerror}"
     if isinstance(error, ModuleNotFoundError) and (package := _foreign(error)):
         extra = _extra(error)
         cure = f"pip install 'depthgate[{extra}]'" if extra else BASE
@@ -87,6 +88,17 @@ def _extra(error: ModuleNotFoundError) -> str | None:
         return None
     room, *inside = rooms[-1]
     return EXTRAS.get(".".join([room, *inside[:1]]), EXTRAS.get(room))
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    """Overrides may follow an option too, where argparse looks for no more of them."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(words)
+    if rest and ("overrides" not in arguments or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.overrides = [*arguments.overrides, *rest]
+    return arguments
 
 
 def _joined(words: list[str]) -> list[str]:
@@ -204,12 +216,15 @@ def _add_train(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 def _train(arguments: argparse.Namespace) -> int:
     from training import distributed, explain, loop, recipe
 
+    picture = arguments.out
+    if picture is not None and (picture.suffix.lower() != ".png" or picture.is_dir()):
+        raise recipe.RecipeError(f"--out: got {picture}, which is not the name of a picture; name it .png")
     wanted = recipe.load(arguments.recipe, arguments.overrides)
     folder = arguments.folder or loop.default_runs() / arguments.recipe.stem
     if arguments.explain:
         explained = explain.explain(wanted, arguments.processes or 1)
         explain.print_plan(explained)
-        picture = arguments.out or folder.with_name(f"{folder.name}.plan.png")
+        picture = picture or folder.with_name(f"{folder.name}.plan.png")
         explain.draw_plan(explained, picture)
         print(f"plan {picture}")
         return DONE

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -303,11 +304,16 @@ def test_ctrl_c_that_an_extension_module_wraps_is_exit_130(folder, monkeypatch, 
     [
         pytest.param(lambda _: 1 / 0, "internal error: ZeroDivisionError", 1, id="ours"),
         pytest.param(
+            lambda _: Path("/dev/null/x").read_text(), "error: /dev/null/x: Not a directory", 2, id="a file"
+        ),
+        pytest.param(lambda _: Path("/").write_text(""), "error: /: Is a directory", 2, id="a folder"),
+        pytest.param(lambda _: os.write(-1, b""), "internal error: OSError", 1, id="no file of anybody"),
+        pytest.param(
             lambda _: importlib.import_module("nowhere"), "internal error: ModuleNot", 1, id="import"
         ),
     ],
 )
-def test_a_fault_of_ours_is_exit_1(folder, monkeypatch, capsys, fault, line, code):
+def test_whose_fault_it_is_says_the_exit_code(folder, monkeypatch, capsys, fault, line, code):
     import tracker.follow
 
     monkeypatch.setattr(tracker.follow, "follow", fault)
@@ -393,6 +399,10 @@ def test_every_verb_has_help(verb, capsys):
     "arguments, reason",
     [
         pytest.param(["train", "none.yaml"], "none.yaml", id="no recipe"),
+        pytest.param(["train", "none.yaml", "--run", "r", "--rum", "x"], "arguments: --rum x", id="no flag"),
+        pytest.param(
+            ["calibrate", "none", "--data", "none", "seed=3"], "arguments: seed=3", id="no override"
+        ),
         pytest.param(["calibrate", "none", "--data", "none"], "none", id="no artefact"),
         pytest.param(["eval", "folder", "none", "--out", "none"], "none", id="no data"),
         pytest.param(["bench", "--data", "none"], "none", id="no data to time"),

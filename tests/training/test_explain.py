@@ -47,6 +47,16 @@ def test_the_plan_lies_beside_the_run_unless_told(smith, tmp_path):
     assert (tmp_path / "runs/a.plan.png").is_file() and not (tmp_path / "runs/a").exists()
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_overrides_may_stand_after_an_option(smith, last, capsys, tmp_path):
+    words = ["--out", str(tmp_path / "plan.png")]
+    words = (
+        [*words, "seed=3", "phases.exits.batch=64"] if last else ["seed=3", *words, "phases.exits.batch=64"]
+    )
+    assert app.main(["train", "--explain", str(smith), *words]) == 0
+    assert "156,250 updates" in capsys.readouterr().out
+
+
 def test_noise_is_not_defined_under_lars(smith, capsys, tmp_path):
     out = ["--out", str(tmp_path / "plan.png")]
     assert app.main(["train", "--explain", str(smith), "phases.exits.optimiser=lars", *out]) == 0
@@ -74,6 +84,9 @@ def test_noise_is_not_defined_under_lars(smith, capsys, tmp_path):
             "norm_group got 3, which does not divide 4 processes; expected one of 1, 2, 4",
             id="norms of three",
         ),
+        pytest.param(["--explain", "--out", "x.pdf"], [], "got x.pdf, which is not the name", id="ending"),
+        pytest.param(["--explain", "--out", "/tmp"], [], "name it .png", id="a folder for a picture"),
+        pytest.param(["--explain", "--out", "/dev/null/x.png"], [], "/dev/null: ", id="no folder"),
         pytest.param(["--out", "x.png"], [], "--explain", id="a picture of what"),
         pytest.param(["--processes", "2"], [], "--processes: goes with --explain", id="processes of what"),
     ],
