@@ -309,7 +309,7 @@ def test_ctrl_c_that_an_extension_module_wraps_is_exit_130(folder, monkeypatch, 
         pytest.param(lambda _: Path("/").write_text(""), "error: /: Is a directory", 2, id="a folder"),
         pytest.param(lambda _: os.write(-1, b""), "internal error: OSError", 1, id="no file of anybody"),
         pytest.param(
-            lambda _: importlib.import_module("nowhere"), "internal error: ModuleNot", 1, id="import"
+            lambda _: importlib.import_module("tracker.nowhere"), "internal error: ModuleNot", 1, id="import"
         ),
     ],
 )

@@ -107,5 +107,5 @@ def test_a_plan_that_cannot_be_held_is_one_line(smith, flags, overrides, reason,
 )
 def test_rows_are_where_something_happens(decay, starts):
     phase = Phase("exits", samples=100, batch=10, lr=1.0, warmup_samples=20, decay=decay)
-    (one,) = explain(Recipe("test", "depthgate-s", Data("nowhere", 100), (phase,)))
+    (one,) = explain(Recipe("test", "depthgate-s", Data("nowhere", epoch_samples=100), (phase,)))
     assert [one.updates[i].start for i in rows(one)] == starts
