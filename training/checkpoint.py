@@ -10,6 +10,9 @@ from torch import Tensor
 
 from tracker.errors import ModelError
 
+PARTS = {"phase": int, "seen": int, "updates": int, "network": dict, "average": dict, "optimizer": dict}
+CURE = "delete it to start anew"
+
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write, then rename: a kill at any moment leaves the previous checkpoint."""
@@ -22,11 +25,13 @@ def load(path: Path) -> dict[str, Any]:
     """Raises ModelError where the file is not a checkpoint."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise ModelError(
-            f"checkpoint {path}: cannot be read ({type(error).__name__}); delete it to start anew"
-        ) from error
-    assert isinstance(state, dict)
+    except Exception as error:  # junk that is unpickled may raise any
+        raise ModelError(f"checkpoint {path}: cannot be read ({type(error).__name__}); {CURE}") from error
+    if not isinstance(state, dict):
+        raise ModelError(f"checkpoint {path}: holds no dictionary but {type(state).__name__}; {CURE}")
+    wrong = [name for name, kind in PARTS.items() if not isinstance(state.get(name), kind)]
+    if wrong:
+        raise ModelError(f"checkpoint {path}: {', '.join(wrong)} missing or of a wrong type; {CURE}")
     return state
 
 

@@ -12,21 +12,38 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tracker.errors import SourceError
 from training.yaml_tree import RecipeError
 
 Line = dict[str, Any]
+PLACE = {"phase", "samples"}
+CURE = "delete it, and the run goes on without the lines so far"
 
 
 def read_log(folder: Path) -> list[Line]:
-    """The lines of a run's log; one cut short by a kill is left out."""
+    """The lines of a run's log; one cut short by a kill is left out.
+
+    Raises:
+        SourceError: what stands there is no log.
+    """
     path = folder / "log.jsonl"
     lines = []
-    for text in path.read_text().splitlines() if path.is_file() else []:
+    for number, text in enumerate(_lines(path) if path.is_file() else [], 1):
         try:
-            lines.append(json.loads(text))
+            line = json.loads(text)
         except json.JSONDecodeError:
             continue
+        if not isinstance(line, dict) or not line.keys() >= PLACE:
+            raise SourceError(f"log {path}: line {number} is no line of a log; {CURE}")
+        lines.append(line)
     return lines
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise SourceError(f"log {path}: is no text in UTF-8; {CURE}") from error
 
 
 def split_log(lines: list[Line]) -> tuple[list[Line], list[Line]]:

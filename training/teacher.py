@@ -23,6 +23,7 @@ from training.losses import SoftTargets
 from training.streams import Batch
 from training.transfer import TensorBatch, copied, on_host
 
+INPUTS = {"backbone": {"input"}, "head": {"input1", "input2"}}
 CPU = torch.device("cpu")
 
 FloatArray = npt.NDArray[np.float32]
@@ -48,8 +49,8 @@ class NanoTrackTeacher:
                 raise ModelError(
                     f"teacher: {path} is missing; set teacher.backbone and teacher.head, or teacher: null"
                 )
-        self._backbone = _session(_any_batch(backbone), threads)
-        self._head = _session(onnx.load(head), threads)
+        self._backbone = _session(backbone, _any_batch(_graph(backbone, "backbone")), threads)
+        self._head = _session(head, _graph(head, "head"), threads)
         self._device = device
         self.mean = np.zeros(96, np.float32)
         self.std = np.ones(96, np.float32)
@@ -87,19 +88,41 @@ class NanoTrackTeacher:
         return np.asarray(self._backbone.run(None, {"input": planes})[0])
 
 
-def _session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
+def _graph(path: Path, part: str) -> onnx.ModelProto:
+    """The file of that part of the teacher.
+
+    Raises:
+        ModelError: it is no ONNX file, or that of another network.
+    """
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf's own
+        raise ModelError(f"teacher: {path} is no ONNX file; set teacher.{part} to NanoTrack v3's") from error
+    names = [value.name for value in model.graph.input]
+    if not INPUTS[part] <= set(names):
+        raise ModelError(
+            f"teacher: {path} got the inputs {', '.join(names) or 'of no graph'}, expected "
+            f"{', '.join(sorted(INPUTS[part]))}; set teacher.{part} to NanoTrack v3's {part}"
+        )
+    return model
+
+
+def _session(path: Path, model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's own
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"teacher: {path} cannot be run ({reason}); fetch it anew") from error
 
 
-def _any_batch(path: Path) -> onnx.ModelProto:
+def _any_batch(model: onnx.ModelProto) -> onnx.ModelProto:
     """The published graph is fixed to one 255-px crop; free its batch and sides."""
-    model = onnx.load(path)
     for value in (*model.graph.input, *model.graph.output):
         for axis in (0, 2, 3):
             dim = value.type.tensor_type.shape.dim[axis]

@@ -4,6 +4,7 @@ import types
 
 import pytest
 
+from tracker.errors import SourceError
 from training.logs import RunLog, read_log, split_log
 from training.recipe import RecipeError
 
@@ -36,6 +37,20 @@ def test_validation_is_told_from_training_and_resumes_with_it(tmp_path):
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(w) + "\n" for w in written))
     RunLog(tmp_path, PHASES, "exits", 3, tensorboard=False)
     assert split_log(read_log(tmp_path)) == ([written[0]], [written[1]])
+
+
+@pytest.mark.parametrize(
+    "content, says",
+    [
+        pytest.param(b"\xff\xfe\x00", "no text in UTF-8; delete it", id="binary"),
+        pytest.param(b'{"phase": "exits", "samples": 1}\n[1]\n', "line 2 is no line of a log", id="a list"),
+        pytest.param(b'{"loss": 1}\n', "line 1 is no line of a log", id="of no phase"),
+    ],
+)
+def test_a_damaged_log_is_named_with_its_cure(tmp_path, content, says):
+    (tmp_path / "log.jsonl").write_bytes(content)
+    with pytest.raises(SourceError, match=rf"log\.jsonl: .*{says}"):
+        RunLog(tmp_path, PHASES, "exits", 3, tensorboard=False)
 
 
 @pytest.fixture
