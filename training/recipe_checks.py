@@ -1,5 +1,6 @@
 """Which values a recipe may have; a wrong one is answered with key, value and what was expected."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from training.yaml_tree import RecipeError, nearest
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 PHASES = {"root": ("features", "exits", "gates"), "images": ("classify",)}
 """By the key of `data` that says what is trained on."""
+IDLE = {"root": ("label_smoothing",), "images": ("freeze_norm_from", "cost_weight")}
+"""Keys of a phase that say nothing there."""
 PRECISIONS = ("auto", "fp32", "bf16")
 OPTIMISERS = ("adamw", "adam", "sgd", "nesterov", "lars", "lars_apply", "lamb")
 RULES = ("legw", "sqrt", "linear", "none")
@@ -57,6 +60,7 @@ def check(recipe: "Recipe") -> None:
         if names.count(phase.name) > 1:
             raise RecipeError(f"recipe: the phase {phase.name!r} stands twice")
         _check_phase(phase, f"phases.{phase.name}")
+        _no_idle_key(phase, trained_on)
         if phase.name == "features" and recipe.teacher is None:
             raise RecipeError("recipe: the phase 'features' needs a teacher; leave it out or name one")
 
@@ -106,6 +110,16 @@ def _check_phase(phase: "Phase", where: str) -> None:
             f"recipe: {where}.max_batch got {phase.max_batch}, "
             f"expected the batch {phase.batch} or more; or leave growth out"
         )
+
+
+def _no_idle_key(phase: "Phase", trained_on: str) -> None:
+    """A dumped recipe writes every default out, so those are let through."""
+    defaults = {f.name: f.default for f in dataclasses.fields(phase)}
+    for key in IDLE[trained_on]:
+        if getattr(phase, key) != defaults[key]:
+            raise RecipeError(
+                f"recipe: phases.{phase.name}.{key} says nothing to data.{trained_on}; leave it out"
+            )
 
 
 def _check_decay(decay: "Decay", samples: int, where: str) -> None:

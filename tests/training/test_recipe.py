@@ -94,6 +94,23 @@ def test_faults_are_named(tmp_path, change, says):
         load(write(tmp_path, yaml.safe_dump(tree)))
 
 
+@pytest.mark.parametrize(
+    "data, name, key, value",
+    [
+        ("images", "classify", "freeze_norm_from", 0.5),
+        ("images", "classify", "cost_weight", 0.2),
+        ("root", "exits", "label_smoothing", 0.1),
+    ],
+)
+def test_a_key_of_the_other_kind_of_training_is_refused(tmp_path, data, name, key, value):
+    phase = {"name": name, "samples": 64, "batch": 8, "lr": 0.001}
+    tree = yaml.safe_load(MINIMAL) | {"data": {data: "a"}, "phases": [phase]}
+    path = write(tmp_path, yaml.safe_dump(tree))
+    load(write(tmp_path, dump(load(path))))
+    with pytest.raises(RecipeError, match=rf"phases\.{name}\.{key} says nothing to data\.{data}"):
+        load(path, [f"phases.{name}.{key}={value}"])
+
+
 def test_epochs_become_samples_once(tmp_path):
     recipe = load(write(tmp_path, EPOCHS))
     phase = recipe.phases[0]
@@ -137,7 +154,11 @@ def test_epochs_become_samples_once(tmp_path):
             ["phases.exits.growth=true", "phases.exits.max_batch=4"], "the batch 8 or more", id="no growth"
         ),
         pytest.param(["phases.exits.clip=0"], r"exits\.clip got 0", id="clipped to nothing"),
-        pytest.param(["phases.exits.label_smoothing=1"], "less than 1", id="targets without a class"),
+        pytest.param(
+            ["phases.exits.label_smoothing=1"],
+            r"smoothing got 1\.0, .*less than 1",
+            id="targets without a class",
+        ),
         pytest.param(["validate_epochs=0"], "validate_samples got 0", id="validation for ever"),
         pytest.param(["phases.exits.micro_batch=0"], "micro_batch got 0", id="empty micro-batches"),
         pytest.param(["phases.exits.raised={momentum: 1.0}"], "raised.momentum got 1.0", id="raised too far"),
