@@ -41,6 +41,7 @@ Hook = Callable[[dist.GradBucket], torch.futures.Future[Tensor]]
 T = TypeVar("T")
 
 TIMEOUT_S = 600.0
+WRONG_USE = 2  # exit code
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 RESTART_ADVICE = (
     "restarted processes read the addresses of the dead ones from torchrun's shared store: "
@@ -157,13 +158,42 @@ def joined(timeout_s: float = TIMEOUT_S) -> Iterator[World]:
 
 
 @contextmanager
+def together(world: World) -> Iterator[None]:
+    """What fails inside on one rank ends all: rank 0 raises the first fault, the others exit without a word.
+
+    No rank may wait for another inside. Every rank must call it.
+    """
+    fault: Exception | None = None
+    try:
+        yield
+    except (TrackerError, OSError) as error:
+        fault = error
+    _share(fault, world)
+
+
+def _share(fault: Exception | None, world: World) -> None:
+    faults = [fault]
+    if world.size > 1:
+        faults = [None] * world.size
+        dist.all_gather_object(faults, fault)
+    first = next((one for one in faults if one is not None), None)
+    if first is None:
+        return
+    if world.leads:
+        raise first
+    raise SystemExit(WRONG_USE) from first
+
+
+@contextmanager
 def first_on_its_machine(world: World) -> Iterator[None]:
-    """What is inside runs in local rank 0 of every machine, then in the others: it may fill a cache."""
-    if world.size > 1 and world.local_rank > 0:
-        world_sum(torch.zeros((), device=world.device), world)
-    yield
-    if world.size > 1 and world.local_rank == 0:
-        world_sum(torch.zeros((), device=world.device), world)
+    """`together`, in local rank 0 of every machine, then in the others: it may fill a cache."""
+    first = world.local_rank == 0
+    if not first:
+        _share(None, world)
+    with together(world):
+        yield
+    if first:
+        _share(None, world)
 
 
 def of_rank_0(value: T, world: World) -> T:

@@ -33,12 +33,14 @@ from training import checkpoint
 from training.average import update_average
 from training.curves import write_curves
 from training.distributed import (
+    WRONG_USE,
     Hook,
     World,
     average_buffers,
     first_on_its_machine,
     joined,
     of_rank_0,
+    together,
 )
 from training.environment import environment
 from training.epoch import with_epoch
@@ -57,7 +59,6 @@ from training.torus_all_reduce import gradient_hook
 from training.validation import means, validate
 
 LOG_SAMPLES = 480
-WRONG_USE = 2  # exit code
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def train(recipe: Recipe, folder: Path) -> Path:
         RecipeError: a plan that cannot be held, or not by so many processes, or not the resumed run's.
         DivergedError: the loss or its gradient became infinite, NaN or hopelessly large.
         DistributedError: the other processes did not come.
-        SystemExit: in place of those two that all ranks meet alike, where rank 0 says it for all.
+        SystemExit: in place of what all ranks meet alike or share, where rank 0 says it for all.
     """
     with joined() as world:
         try:
@@ -129,7 +130,9 @@ def train_as(world: World, recipe: Recipe, folder: Path) -> Path:
     cv2.setNumThreads(1)
     run = _prepare(world, recipe, folder)
     path = folder / "checkpoint.pt"
-    state = of_rank_0(checkpoint.load(path) if world.leads and path.is_file() else None, world)
+    with together(world):
+        saved = checkpoint.load(path) if world.leads and path.is_file() else None
+    state = of_rank_0(saved, world)
     first = state["phase"] if state else 0
     if state:
         run.network.load_state_dict(state["network"])
@@ -152,19 +155,21 @@ def _prepare(world: World, recipe: Recipe, folder: Path) -> Run:
     recipe = with_epoch(recipe, data)
     for phase in recipe.phases:
         _plan(recipe, phase, world.size)
-    if refused := of_rank_0(refusal(recipe, folder) if world.leads else None, world):
-        raise RecipeError(refused)
+    with together(world):
+        if world.leads and (refused := refusal(recipe, folder)):
+            raise RecipeError(refused)
     task = make_task(recipe, data, world)
     network = task.network().to(world.device, memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
     convert_batch_norm(network, normalisation_group(world, norm_group(recipe, world.size)))
     hook = gradient_hook(world, recipe.distributed.all_reduce, recipe.distributed.gradients)
     bf16 = of_rank_0(world.leads and choose_precision(recipe.precision, world.device) == "bf16", world)
-    if world.leads:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_recipe(recipe, folder)
-        about = environment(recipe, data, bf16, world)
-        (folder / "environment.json").write_text(json.dumps(about, indent=1))
+    with together(world):
+        if world.leads:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_recipe(recipe, folder)
+            about = environment(recipe, data, bf16, world)
+            (folder / "environment.json").write_text(json.dumps(about, indent=1))
     return Run(world, hook, recipe, folder, task, network, average, bf16)
 
 
@@ -189,7 +194,9 @@ def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | No
     step = loss_step(task.loss(network, phase), trained, run.world, run.hook, run.bf16, unused)
     guard = GradientGuard(trained, phase.name)
     saved, clock = seen, Speed(seen)
-    with _progress(run.world) as bar, _log(run, phase, seen) as log:
+    with together(run.world):
+        opened = _log(run, phase, seen)
+    with _progress(run.world) as bar, opened as log:
         shown = bar.add_task(phase.name, total=phase.samples, completed=seen, loss=math.nan, batch=0)
         for update, batches in _fed(run, phase, plan, seen):
             task.set_modes(network, phase, seen, run.average)

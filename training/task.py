@@ -13,7 +13,7 @@ from torch import nn
 
 from training.classification import ClassificationTask
 from training.device_store import fill_device
-from training.distributed import World, first_on_its_machine
+from training.distributed import World, first_on_its_machine, together
 from training.epoch import Pictures
 from training.feed import Stream
 from training.frame_store import open_store
@@ -81,4 +81,6 @@ def make_task(recipe: Recipe, data: Pictures, world: World) -> Task:
     with first_on_its_machine(world):
         pairs = held_out_pairs(Path(recipe.data.root))
     resident = fill_device(data, world.device, quiet=not world.leads) if recipe.data.resident else None
-    return TrackingTask(recipe, data, pairs, fitted_teacher(recipe, data, world.device), resident)
+    with together(world):
+        teacher = fitted_teacher(recipe, data, world.device)
+    return TrackingTask(recipe, data, pairs, teacher, resident)

@@ -18,7 +18,10 @@ from tests.conftest import ROOT
 from tests.training.conftest import paint_store, tiny_costs, tiny_network
 from tests.training.processes import run
 from tests.training.test_loop import GROWING, Killed, equal, recipe
+from tracker.errors import ModelError, SourceError
 from training import phases, task, tracking
+from training.distributed import first_on_its_machine
+from training.epoch import with_epoch
 from training.guards import DivergedError
 from training.logs import read_log
 from training.loss_terms import LossTerms
@@ -163,6 +166,43 @@ def test_what_diverges_on_one_rank_stops_all_alike(tmp_path):
     assert one == other and "the loss is nan after 0 samples" in one
 
 
+def fails_on(world, ranks):
+    """How each rank ends where `ranks` cannot read what is read first on every machine."""
+    try:
+        with first_on_its_machine(world):
+            if world.rank in ranks:
+                raise SourceError(f"gone on rank {world.rank}")
+    except (SourceError, SystemExit) as error:
+        return type(error), str(error)
+    return None, ""
+
+
+@pytest.mark.parametrize("ranks", [(0,), (1,), (0, 1), ()])
+def test_what_one_rank_cannot_read_is_said_by_rank_0_and_ends_all(ranks, tmp_path):
+    ends = run(fails_on, 2, tmp_path, ranks)
+    said = [(SourceError, f"gone on rank {min(ranks)}"), (SystemExit, "2")] if ranks else [(None, "")] * 2
+    assert ends == said
+
+
+def damaged(world, wanted, folder):
+    paint()
+    try:
+        loop.train_as(world, wanted, folder)
+    except (ModelError, SourceError, SystemExit) as error:
+        return type(error), str(error)
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "log.jsonl"])
+def test_a_damaged_run_ends_all_with_one_message(name, tmp_path):
+    wanted = with_epoch(recipe_of(EXITS), paint_store())
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.yaml").write_text(dump(wanted))
+    (tmp_path / "run" / name).write_bytes(b"\xffjunk")
+    (fault, said), other = run(damaged, 2, tmp_path, wanted, tmp_path / "run")
+    assert fault in (ModelError, SourceError) and name in said and "delete it" in said
+    assert other == (SystemExit, "2")
+
+
 CHILD = """
 import os, signal, sys
 from pathlib import Path
@@ -237,6 +277,24 @@ def test_a_changed_recipe_is_refused_once(restored, tmp_path):
     (tmp_path / "recipe.yaml").write_text(dump(replace(begun, seed=3)))
     done = torchrun(tmp_path)
     assert done.returncode != 0 and done.stderr.count("seed got 3, but the run in") == 1
+
+
+@pytest.mark.slow
+def test_missing_data_are_said_once_and_all_exit_2(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(dump(recipe_of(EXITS)))
+    given = [str(tmp_path / "recipe.yaml"), "--run", str(tmp_path / "run"), "data.root=none"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--"]
+    done = subprocess.run(
+        [*command, str(ROOT / "app.py"), "train", *given],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert (
+        done.stderr.count("depthgate: ") == done.stderr.count("depthgate: error: training data: none/") == 1
+    )
+    assert "exitcode  : 2" in done.stderr and "exitcode  : 1 " not in done.stderr
 
 
 @pytest.mark.slow
