@@ -9,7 +9,7 @@ import numpy.typing as npt
 from training.logs import Line, read_log, split_log
 
 SMOOTHED_OVER = 25  # lines of the log
-STYLES = ("-", "--", ":", "-.")
+STYLES, MARKERS = ("-", "--", ":", "-."), ("o", "s", "^", "D")
 
 
 def write_curves(folder: Path) -> Path:
@@ -50,14 +50,14 @@ def _draw_loss(axes: Any, rows: list[Line], points: list[Line]) -> None:
 
 def _draw_parts(axes: Any, rows: list[Line], points: list[Line]) -> None:
     parts = [name for name, value in rows[0].items() if isinstance(value, list)]
-    for name, style in zip(parts, STYLES, strict=False):
+    for name, style, marker in zip(parts, STYLES, MARKERS, strict=False):
         for k in range(len(rows[0][name])):
             values = smooth(np.array([row[name][k] for row in rows]))
             label = f"{name} {k + 1}" if len(rows[0][name]) > 1 else name
             axes.plot(_samples(rows), values, style, color=f"C{k}", lw=1.2, label=label)
             if points:
                 held_out = [point["validation"][name][k] for point in points]
-                axes.plot(_samples(points), held_out, "o", color=f"C{k}", ms=4, mfc="none", mew=1)
+                axes.plot(_samples(points), held_out, marker, color=f"C{k}", ms=4, mfc="none", mew=1)
     axes.legend(fontsize=7, ncols=3)
 
 
