@@ -38,7 +38,7 @@ def test_two_steps_equal_the_formula(form, norms):
 
 
 def test_the_rate_is_outside_the_buffer():
-    """v = 0.00949 at the second step, as above; the paper's Algorithm 1 would move by 0.9 · 0.01 + 0.00499."""
+    """v = 0.00949 at the second step, as above; Algorithm 1 would move by 0.9 · 0.01 + 0.00499."""
     w = nn.Parameter(torch.tensor([3.0, 4.0], dtype=torch.float64))
     optimiser = Lars([w], 2.0, 0.9, 0.1)
     for rate in (2.0, 1.0):
