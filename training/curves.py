@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from training.logs import Line, read_log, split_log
 
-SMOOTHED_OVER = 25  # lines of the log
+SMOOTHED_OVER, SMOOTHED_SHARE = 25, 0.1
+"""Lines of the log, and the share of a phase's lines; the lesser of the two."""
 STYLES, MARKERS = ("-", "--", ":", "-."), ("o", "s", "^", "D")
 
 
@@ -66,8 +67,9 @@ def _samples(lines: list[Line]) -> npt.NDArray[np.int64]:
 
 
 def smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Mean of the last SMOOTHED_OVER values, of as many as there are at the beginning; same length."""
+    """Mean of the last few values, of as many as there are at the beginning; same length."""
+    over = max(1, min(SMOOTHED_OVER, round(SMOOTHED_SHARE * len(values))))
     total = np.cumsum(np.insert(values.astype(float), 0, 0.0))
     end = np.arange(1, len(values) + 1)
-    start = np.maximum(0, end - SMOOTHED_OVER)
+    start = np.maximum(0, end - over)
     return (total[end] - total[start]) / (end - start)
