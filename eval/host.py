@@ -1,7 +1,10 @@
-"""The machine that a number was measured on."""
+"""The machine and the code that a number was measured on."""
 
 import os
 import platform
+import shutil
+import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 
 
 def describe_host() -> dict[str, Any]:
-    """CPU model and the flags that matter, cores, system, and versions of what computes."""
+    """CPU model and the flags that matter, cores, system, versions of what computes, and the commit."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
@@ -24,4 +27,15 @@ def describe_host() -> dict[str, Any]:
         "numpy": version("numpy"),
         "opencv": version("opencv-contrib-python-headless"),
         "onnxruntime": version("onnxruntime"),
+        "commit": commit(),
     }
+
+
+@cache
+def commit() -> str:
+    """Of this checkout, `-dirty` where it was changed; `unknown` for an installed package."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists() or shutil.which("git") is None:
+        return "unknown"
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"

@@ -36,11 +36,15 @@ def grow(lr: float, batch: int, factor: float, limit: int, unit: int) -> tuple[f
 
 
 def raise_start(
-    lr: float, batch: int, momentum: float, lr_factor: float, to_momentum: float, unit: int
+    lr: float, batch: int, momentum: float, lr_factor: float, to_momentum: float, limit: int, unit: int
 ) -> tuple[float, int]:
-    """Initial rate and batch at the same noise scale for a higher rate and momentum."""
+    """Initial rate and batch at the same noise scale for a higher rate and momentum.
+
+    The batch stops at `limit` (a batch above it from the start stays); the rate then keeps the noise scale.
+    """
     wanted = batch * lr_factor * (1 - momentum) / (1 - to_momentum)
-    rounded = max(unit, _multiple(wanted, unit))
+    most = max(batch, limit // unit * unit)
+    rounded = max(unit, min(_multiple(wanted, unit), most))
     return lr * lr_factor * rounded / wanted, rounded
 
 

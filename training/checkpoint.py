@@ -10,7 +10,15 @@ from torch import Tensor
 
 from tracker.errors import ModelError
 
-PARTS = {"phase": int, "seen": int, "updates": int, "network": dict, "average": dict, "optimizer": dict}
+PARTS = {
+    "bf16": bool,
+    "phase": int,
+    "seen": int,
+    "updates": int,
+    "network": dict,
+    "average": dict,
+    "optimizer": dict,
+}
 CURE = "delete it to start anew"
 
 

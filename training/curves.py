@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from training.logs import Line, read_log, split_log
 
-SMOOTHED_OVER = 25  # lines of the log
-STYLES = ("-", "--", ":", "-.")
+SMOOTHED_OVER, SMOOTHED_SHARE = 25, 0.1
+"""Lines of the log, and the share of a phase's lines; the lesser of the two."""
+STYLES, MARKERS = ("-", "--", ":", "-."), ("o", "s", "^", "D")
 
 
 def write_curves(folder: Path) -> Path:
@@ -50,14 +51,14 @@ def _draw_loss(axes: Any, rows: list[Line], points: list[Line]) -> None:
 
 def _draw_parts(axes: Any, rows: list[Line], points: list[Line]) -> None:
     parts = [name for name, value in rows[0].items() if isinstance(value, list)]
-    for name, style in zip(parts, STYLES, strict=False):
+    for name, style, marker in zip(parts, STYLES, MARKERS, strict=False):
         for k in range(len(rows[0][name])):
             values = smooth(np.array([row[name][k] for row in rows]))
             label = f"{name} {k + 1}" if len(rows[0][name]) > 1 else name
             axes.plot(_samples(rows), values, style, color=f"C{k}", lw=1.2, label=label)
             if points:
                 held_out = [point["validation"][name][k] for point in points]
-                axes.plot(_samples(points), held_out, "o", color=f"C{k}", ms=4, mfc="none", mew=1)
+                axes.plot(_samples(points), held_out, marker, color=f"C{k}", ms=4, mfc="none", mew=1)
     axes.legend(fontsize=7, ncols=3)
 
 
@@ -66,8 +67,9 @@ def _samples(lines: list[Line]) -> npt.NDArray[np.int64]:
 
 
 def smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Mean of the last SMOOTHED_OVER values, of as many as there are at the beginning; same length."""
+    """Mean of the last few values, of as many as there are at the beginning; same length."""
+    over = max(1, min(SMOOTHED_OVER, round(SMOOTHED_SHARE * len(values))))
     total = np.cumsum(np.insert(values.astype(float), 0, 0.0))
     end = np.arange(1, len(values) + 1)
-    start = np.maximum(0, end - SMOOTHED_OVER)
+    start = np.maximum(0, end - over)
     return (total[end] - total[start]) / (end - start)

@@ -1,7 +1,5 @@
 """What a run's result must be read with."""
 
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +15,7 @@ def environment(recipe: Recipe, data: Pictures, bf16: bool, world: World) -> dic
     """Commit, host of rank 0, versions, device, precision, data."""
     host = describe_host()
     return {
-        "commit": _commit(),
+        "commit": host["commit"],
         "cpu": host["cpu"],
         "flags": " ".join(host["flags"]),
         "torch": torch.__version__,
@@ -30,10 +28,3 @@ def environment(recipe: Recipe, data: Pictures, bf16: bool, world: World) -> dic
         "items": len(data.train) if isinstance(data, ImageFolder) else len(data.track),
         "epoch_samples": recipe.data.epoch_samples,
     }
-
-
-def _commit() -> str:
-    """Of the checkout that this file lies in; `unknown` for an installed package."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"

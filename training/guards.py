@@ -59,6 +59,6 @@ class GradientGuard:
 
 def _cure(phase: str, lr: float) -> str:
     return (
-        f"the rate was {lr:g}: lower phases.{phase}.lr or raise phases.{phase}.warmup_samples; "
-        "the last checkpoint is whole"
+        f"the rate was {lr:g}: lower phases.{phase}.lr or raise phases.{phase}.warmup_samples, "
+        "in another folder (--run FOLDER)"
     )

@@ -4,13 +4,15 @@ trust = 0.001 · ‖w‖ / (‖g‖ + wd · ‖w‖), and 1 where either norm is
 Source: You et al. 2017, arXiv 1708.03888. Biases and norms are skipped: trust 1
 (the groups with `adapt: False`). Two published forms differ:
 
-ours ("buffer", the paper's Algorithm 1 and timm's Lars)
+ours ("buffer", as in timm's Lars)
     v ← m v + trust (g + wd w),  w ← w − lr v
 "apply" (tf.contrib's LARSOptimizer, used by Ying et al. 2018, arXiv 1811.06992)
     v ← m v + g,  w ← w − lr · trust · v
 
 The first remembers each step at the trust of its time, the second applies
-today's trust to all of them. The second's g holds wd·w already, since its
+today's trust to all of them. The paper's Algorithm 1 has the rate inside the
+buffer as well (v ← m v + lr · trust (g + wd w)); ours leaves it outside, as torch's
+SGD does, and equals it while the rate stays as it is. The second's g holds wd·w already, since its
 users put the L2 term in the loss: here the optimiser adds it before it takes norms.
 """
 

@@ -14,7 +14,6 @@ all hold the same weights and average after it, and rank 0 alone writes.
 
 import copy
 import json
-import math
 import os
 import time
 from collections.abc import Iterator
@@ -49,7 +48,7 @@ from training.gradients import accumulate, loss_step
 from training.group_batch_norm import convert_batch_norm, normalisation_group
 from training.guards import DivergedError, GradientGuard, check_loss
 from training.logs import Line, RunLog
-from training.optimisers import make_optimiser, set_step
+from training.optimisers import make_optimiser, set_step, weight_decay_of
 from training.precision import choose_precision
 from training.recipe import Phase, Recipe, RecipeError, norm_group
 from training.run_recipe import refusal, write_recipe
@@ -58,7 +57,8 @@ from training.task import Task, make_task, open_data
 from training.torus_all_reduce import gradient_hook
 from training.validation import means, validate
 
-LOG_SAMPLES = 480
+LOG_SAMPLES, LOG_POINTS = 480, 50
+"""Between two lines of the log, and lines of a phase; more lines where the two differ."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,11 @@ def train_as(world: World, recipe: Recipe, folder: Path) -> Path:
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
     cv2.setNumThreads(1)
-    run = _prepare(world, recipe, folder)
     path = folder / "checkpoint.pt"
     with together(world):
         saved = checkpoint.load(path) if world.leads and path.is_file() else None
     state = of_rank_0(saved, world)
+    run = _prepare(world, recipe, folder, state)
     first = state["phase"] if state else 0
     if state:
         run.network.load_state_dict(state["network"])
@@ -140,8 +140,6 @@ def train_as(world: World, recipe: Recipe, folder: Path) -> Path:
     for number, phase in enumerate(recipe.phases):
         if number >= first:
             _run_phase(run, number, phase, state if number == first else None)
-            if world.leads:
-                checkpoint.save_weights(folder / f"{phase.name}.safetensors", run.average.state_dict())
     weights = folder / "weights.safetensors"
     if world.leads:
         checkpoint.save_weights(weights, run.average.state_dict())
@@ -149,21 +147,22 @@ def train_as(world: World, recipe: Recipe, folder: Path) -> Path:
     return weights
 
 
-def _prepare(world: World, recipe: Recipe, folder: Path) -> Run:
+def _prepare(world: World, recipe: Recipe, folder: Path, state: dict[str, Any] | None) -> Run:
+    """`state`: of the checkpoint that the run goes on from."""
     with first_on_its_machine(world):
         data = open_data(recipe)
     recipe = with_epoch(recipe, data)
     for phase in recipe.phases:
         _plan(recipe, phase, world.size)
     with together(world):
-        if world.leads and (refused := refusal(recipe, folder)):
+        if world.leads and (refused := refusal(recipe, folder, data.digest)):
             raise RecipeError(refused)
     task = make_task(recipe, data, world)
     network = task.network().to(world.device, memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
     convert_batch_norm(network, normalisation_group(world, norm_group(recipe, world.size)))
     hook = gradient_hook(world, recipe.distributed.all_reduce, recipe.distributed.gradients)
-    bf16 = of_rank_0(world.leads and choose_precision(recipe.precision, world.device) == "bf16", world)
+    bf16 = state["bf16"] if state else _measured_bf16(world, recipe)
     with together(world):
         if world.leads:
             folder.mkdir(parents=True, exist_ok=True)
@@ -171,6 +170,14 @@ def _prepare(world: World, recipe: Recipe, folder: Path) -> Run:
             about = environment(recipe, data, bf16, world)
             (folder / "environment.json").write_text(json.dumps(about, indent=1))
     return Run(world, hook, recipe, folder, task, network, average, bf16)
+
+
+def _measured_bf16(world: World, recipe: Recipe) -> bool:
+    """Rank 0 decides for all, and says so where it measured."""
+    precision = choose_precision(recipe.precision, world.device) if world.leads else ""
+    if world.leads and recipe.precision == "auto":
+        print(f"precision {precision}, the faster one here")
+    return bool(of_rank_0(precision == "bf16", world))
 
 
 def _plan(recipe: Recipe, phase: Phase, processes: int) -> Plan:
@@ -186,7 +193,8 @@ def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | No
     network.requires_grad_(False)
     trained.requires_grad_(True)
     plan = _plan(recipe, phase, run.world.size)
-    optimiser = make_optimiser(phase.optimiser, trained, plan(0), recipe.weight_decay)
+    decay = weight_decay_of(phase.optimiser, recipe.weight_decay)
+    optimiser = make_optimiser(phase.optimiser, trained, plan(0), decay)
     seen, done = (resumed["seen"], resumed["updates"]) if resumed else (0, 0)
     if seen and resumed:
         optimiser.load_state_dict(resumed["optimizer"])
@@ -197,16 +205,16 @@ def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | No
     with together(run.world):
         opened = _log(run, phase, seen)
     with _progress(run.world) as bar, opened as log:
-        shown = bar.add_task(phase.name, total=phase.samples, completed=seen, loss=math.nan, batch=0)
+        shown = bar.add_task(phase.name, total=phase.samples, completed=seen, state="")
         for update, batches in _fed(run, phase, plan, seen):
             task.set_modes(network, phase, seen, run.average)
             line = _update(run, phase, step, optimiser, guard, update, batches)
             seen, done = seen + update.count, done + 1
             average_buffers(network, run.world)
-            update_average(run.average, network, min(recipe.ema_decay, 1 - 1 / (done + 1)))
-            bar.update(shown, completed=seen, loss=line["loss"], batch=update.count)
+            update_average(run.average, network, recipe.ema_decay, done)
+            bar.update(shown, completed=seen, state=f"loss {line['loss']:.3f}  batch {update.count}")
             where = {"phase": phase.name, "samples": seen, "updates": done}
-            if log and _passes(LOG_SAMPLES, update, phase):
+            if log and _passes(min(LOG_SAMPLES, -(-phase.samples // LOG_POINTS)), update, phase):
                 log.write({**where, **line, "samples_per_s": round(clock.since(seen), 2)})
             if _passes(recipe.validate_samples, update, phase):
                 begun = time.perf_counter()
@@ -216,6 +224,8 @@ def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | No
             if following and seen + following - saved > recipe.checkpoint_samples:
                 _save(run, number, seen, done, optimiser)
                 saved = seen
+    if run.world.leads:
+        checkpoint.save_weights(run.folder / f"{phase.name}.safetensors", run.average.state_dict())
     _save(run, number + 1, 0, 0, optimiser)
 
 
@@ -274,6 +284,7 @@ def _save(run: Run, phase: int, seen: int, updates_done: int, optimiser: torch.o
     if not run.world.leads:
         return
     state = {
+        "bf16": run.bf16,
         "phase": phase,
         "seen": seen,
         "updates": updates_done,
@@ -309,7 +320,7 @@ def _progress(world: World) -> Progress:
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}  batch {task.fields[batch]}"),
+        TextColumn("{task.fields[state]}"),
         TimeRemainingColumn(),
         disable=not world.leads,
     )

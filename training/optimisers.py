@@ -10,6 +10,13 @@ from training.lars import Lars
 from training.schedule import StepPlan
 
 BETA2 = 0.99
+WEIGHT_DECAY = {"adamw": 0.02, "lamb": 0.02}
+"""Of those that decay weights apart from the gradient; the others add it there, and have 1e-4."""
+
+
+def weight_decay_of(name: str, wanted: float | None) -> float:
+    """What a recipe wants, or the optimiser's own."""
+    return WEIGHT_DECAY.get(name, 1e-4) if wanted is None else wanted
 
 
 def make_optimiser(

@@ -40,19 +40,19 @@ class Data:
 
     Attributes:
         root: folder of the packs (`video/`, `images/`), to train a tracker.
-        resident: of `root`: crops are cut once and stay on the device, which augments them in batches; for a
-            GPU that the CPUs would starve.
         epoch_samples: N; default: distinct annotated frames + distinct masked instances of the packs,
             or the training pictures of `images`.
         images: in place of `root`: folder of train/CLASS/ and val/CLASS/, to train a classifier.
         side: of the crops of `images`, in pixels.
+        resident: of `root`: crops are cut once and stay on the device, which augments them in batches; for a
+            GPU that the CPUs would starve.
     """
 
     root: str | None = None
-    resident: bool = False
     epoch_samples: int | None = None
     images: str | None = None
     side: int = 224
+    resident: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,7 @@ class Recipe:
 
     Attributes:
         teacher: null: the deepest exit teaches the others alone.
+        weight_decay: null: .02 for adamw and lamb, which decay weights apart from the gradient, else 1e-4.
         threads: of each process.
         validate_samples: of a phase between two validations; there is always one at its end.
     """
@@ -181,7 +182,7 @@ class Recipe:
     teacher: Teacher | None = None
     seed: int = 0
     precision: str = "auto"
-    weight_decay: float = 0.02
+    weight_decay: float | None = None
     ema_decay: float = 0.998
     threads: int = 2
     checkpoint_samples: int = 9600

@@ -20,8 +20,8 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
     os.replace(part, folder / "recipe.yaml")
 
 
-def refusal(recipe: Recipe, folder: Path) -> str | None:
-    """Why `recipe` (resolved) cannot go on from `folder`'s checkpoint; None where it can or there is none.
+def refusal(recipe: Recipe, folder: Path, data_digest: str) -> str | None:
+    """Why `recipe` (resolved) on these data cannot go on from `folder`'s checkpoint; None where it can.
 
     Raises:
         RecipeError: there is a checkpoint, but its recipe cannot be read.
@@ -38,6 +38,12 @@ def refusal(recipe: Recipe, folder: Path) -> str | None:
                 f"recipe: {key} got {json.dumps(new)}, but the run in {folder} was begun with "
                 f"{json.dumps(old)}; take the old value, or another folder (--run FOLDER)"
             )
+    trained_on = json.loads((folder / "environment.json").read_text())["data_digest"]
+    if trained_on != data_digest:
+        return (
+            f"recipe: data got others (digest {data_digest}) than the run in {folder} was begun with "
+            f"({trained_on}); take those, or another folder (--run FOLDER)"
+        )
     return None
 
 

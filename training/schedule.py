@@ -138,12 +138,13 @@ def make_plan(phase: Phase, epoch_samples: int, processes: int = 1, norm_group: 
     if phase.scaling is not None:
         scaled = scale(phase.scaling, lr, warmup, batch, phase.samples)
         lr, warmup = scaled.peak_lr, scaled.warmup
+    limit = phase.max_batch or ceiling(epoch_samples)
     if phase.raised is not None:
         to = phase.momentum if phase.raised.momentum is None else phase.raised.momentum
-        lr, batch = raise_start(lr, batch, momentum, phase.raised.lr_factor, to, unit)
+        lr, batch = raise_start(lr, batch, momentum, phase.raised.lr_factor, to, limit, unit)
         momentum = to
-    limit = (phase.max_batch or ceiling(epoch_samples)) if phase.growth else None
-    plan = Plan(phase.samples, lr, batch, momentum, round(warmup), phase.decay, limit, unit)
+    grows_to = limit if phase.growth else None
+    plan = Plan(phase.samples, lr, batch, momentum, round(warmup), phase.decay, grows_to, unit)
     if phase.name in ("gates", "classify"):
         _check_pairs(plan, phase, processes, norm_group)
     return plan

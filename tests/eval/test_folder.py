@@ -84,7 +84,7 @@ def test_ours_at_a_depth_and_the_control_of_its_shares(pack, tmp_path):
     rows = document["contenders"]
     assert rows["depth:1"]["share"] == [1.0, 0.0, 0.0, 0.0]
     assert sum(rows["default"]["share"]) == pytest.approx(1, abs=1e-3)
-    assert {"cpu", "cores", "flags"} <= set(document["host"])
+    assert {"cpu", "cores", "flags", "commit"} <= set(document["host"])
     table = evaluation_table(document)
     assert table.count("**depthgate**") == 3
     write_figure(document, tmp_path / "out" / "figure.png")

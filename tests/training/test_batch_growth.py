@@ -109,8 +109,18 @@ def test_a_continuous_decay_grows_as_its_inverse():
 
 def test_a_start_that_is_no_multiple_of_the_unit_keeps_the_noise():
     # 32 · 1.5 · (1 − 0.9)/(1 − 0.95) = 96, and 100 with a unit of 25 would be too much: 75
-    assert raise_start(1.0, 32, 0.9, 1.5, 0.95, 1) == (pytest.approx(1.5), 96)
-    assert raise_start(1.0, 32, 0.9, 1.5, 0.95, 25) == (pytest.approx(1.5 * 75 / 96), 75)
+    assert raise_start(1.0, 32, 0.9, 1.5, 0.95, 1000, 1) == (pytest.approx(1.5), 96)
+    assert raise_start(1.0, 32, 0.9, 1.5, 0.95, 1000, 25) == (pytest.approx(1.5 * 75 / 96), 75)
+
+
+def test_a_raised_start_stops_at_the_ceiling_and_keeps_the_noise():
+    assert raise_start(1.0, 32, 0.9, 1000.0, 0.9, 1000, 1) == (pytest.approx(1000 / 32), 1000)
+    assert raise_start(1.0, 32, 0.9, 1000.0, 0.9, 1000, 24) == (pytest.approx(984 / 32), 984)
+    assert raise_start(1.0, 32, 0.9, 1000.0, 0.9, 16, 1) == (pytest.approx(1.0), 32)
+    raised = make_plan(
+        Phase("exits", samples=10_000, batch=32, lr=0.1, growth=True, raised=Raised(1e6)), 5_000
+    )
+    assert (raised(0).batch, raised(0).lr) == (500, pytest.approx(0.1 * 500 / 32))
 
 
 @pytest.mark.parametrize(

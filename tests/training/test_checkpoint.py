@@ -4,7 +4,7 @@ import torch
 from tracker.errors import ModelError
 from training import checkpoint
 
-WHOLE = {"phase": 0, "seen": 8, "updates": 1, "network": {}, "average": {}, "optimizer": {}}
+WHOLE = {"bf16": False, "phase": 0, "seen": 8, "updates": 1, "network": {}, "average": {}, "optimizer": {}}
 
 
 def test_what_was_saved_is_loaded(tmp_path):
@@ -24,7 +24,7 @@ def test_junk_is_named_with_its_cure(tmp_path, content):
     "state, says",
     [
         pytest.param([1], "no dictionary but list", id="a list"),
-        pytest.param({"weights": torch.zeros(1)}, "phase, seen, updates, network", id="plain weights"),
+        pytest.param({"weights": torch.zeros(1)}, "bf16, phase, seen, updates, network", id="plain weights"),
         pytest.param(WHOLE | {"seen": "8"}, "seen missing or of a wrong type", id="of a wrong type"),
     ],
 )

@@ -9,7 +9,14 @@ import training.curves as curves
 
 def test_smooth_is_the_mean_of_the_last_values(monkeypatch):
     monkeypatch.setattr(curves, "SMOOTHED_OVER", 3)
+    monkeypatch.setattr(curves, "SMOOTHED_SHARE", 1.0)
     assert curves.smooth(np.array([3.0, 6, 0, 3, 9])).tolist() == pytest.approx([3, 4.5, 3, 3, 4])
+
+
+def test_a_short_phase_is_smoothed_over_a_tenth_of_it():
+    steps = np.repeat([0.0, 1.0], 10)
+    assert curves.smooth(steps).tolist() == [0.0] * 10 + [0.5] + [1.0] * 9
+    assert curves.smooth(steps[8:12]).tolist() == [0.0, 0.0, 1.0, 1.0]
 
 
 def test_curves_of_every_phase_are_drawn(tmp_path):

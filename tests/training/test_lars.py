@@ -37,6 +37,17 @@ def test_two_steps_equal_the_formula(form, norms):
         assert torch.allclose(run(form, steps), expected, atol=1e-8)
 
 
+def test_the_rate_is_outside_the_buffer():
+    """v = 0.00949 at the second step, as above; Algorithm 1 would move by 0.9 · 0.01 + 0.00499."""
+    w = nn.Parameter(torch.tensor([3.0, 4.0], dtype=torch.float64))
+    optimiser = Lars([w], 2.0, 0.9, 0.1)
+    for rate in (2.0, 1.0):
+        optimiser.param_groups[0]["lr"] = rate
+        w.grad = torch.tensor([0.6, 0.8], dtype=torch.float64)
+        optimiser.step()
+    assert float(w.detach().norm()) == pytest.approx(4.99 - 0.00949, abs=1e-9)
+
+
 def test_the_forms_agree_without_decay_on_the_first_step_only():
     assert torch.equal(run("buffer", 1, decay=0.0), run("apply", 1, decay=0.0))
     assert not torch.allclose(run("buffer", 2, decay=0.0), run("apply", 2, decay=0.0), rtol=0, atol=1e-7)

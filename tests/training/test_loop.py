@@ -118,6 +118,24 @@ def test_a_resumed_run_keeps_its_recipe(tmp_path):
     assert (tmp_path / "recipe.yaml").read_text() == kept
 
 
+def test_a_resumed_run_keeps_the_precision_that_was_measured(tmp_path, monkeypatch, capsys):
+    begun = recipe(phases=recipe().phases[:1], precision="auto")
+    for measured in ("fp32", "bf16"):
+        monkeypatch.setattr(loop, "choose_precision", lambda wanted, device, found=measured: found)
+        loop.train(begun, tmp_path)
+        assert json.loads((tmp_path / "environment.json").read_text())["precision"] == "fp32"
+    assert capsys.readouterr().out.count("precision fp32, the faster one here") == 1
+
+
+def test_short_phases_have_curves(tmp_path):
+    loop.train(recipe(), tmp_path)
+    lines = [line for line in read_log(tmp_path) if "loss" in line]
+    assert [(line["phase"], line["samples"]) for line in lines] == [
+        *(("exits", n) for n in (2, 4, 6)),
+        *(("gates", n) for n in (2, 4)),
+    ]
+
+
 def test_a_growing_batch_is_logged_with_its_rate_and_noise(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "LOG_SAMPLES", 1)
     loop.train(recipe(phases=(replace(GROWING, optimiser="nesterov", lr=1e-3),)), tmp_path)

@@ -4,7 +4,7 @@ from torch import nn
 
 from training.lamb import Lamb
 from training.lars import Lars
-from training.optimisers import make_optimiser, set_step
+from training.optimisers import make_optimiser, set_step, weight_decay_of
 from training.recipe_checks import OPTIMISERS
 from training.schedule import StepPlan
 
@@ -59,3 +59,9 @@ def test_lamb_skips_biases_and_norms_and_takes_betas_as_adamw_does():
 def test_nesterov_is_torchs():
     optimiser = make_optimiser("nesterov", network(), StepPlan(0.01, 8, 0.9), 0.0)
     assert all(group["nesterov"] for group in optimiser.param_groups)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_decay_that_is_added_to_the_gradient_is_weak_unless_told(name):
+    assert weight_decay_of(name, None) == (0.02 if name in ("adamw", "lamb") else 1e-4)
+    assert weight_decay_of(name, 0.0) == 0.0

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from training.recipe import RecipeError, load
 from training.run_recipe import refusal, write_recipe
 
+DIGEST = "57b8"
 TEXT = """
 purpose: test
 network: depthgate-s
@@ -28,6 +30,7 @@ def folder(file, tmp_path) -> Path:
     path = tmp_path / "run"
     path.mkdir()
     write_recipe(load(file), path)
+    (path / "environment.json").write_text(json.dumps({"data_digest": DIGEST}))
     (path / "checkpoint.pt").touch()
     return path
 
@@ -42,7 +45,7 @@ def folder(file, tmp_path) -> Path:
     ],
 )
 def test_what_may_change(overrides, file, folder):
-    assert refusal(load(file, overrides), folder) is None
+    assert refusal(load(file, overrides), folder, DIGEST) is None
 
 
 @pytest.mark.parametrize(
@@ -60,22 +63,27 @@ def test_what_may_change(overrides, file, folder):
     ],
 )
 def test_what_may_not(overrides, says, file, folder):
-    said = refusal(load(file, overrides), folder)
+    said = refusal(load(file, overrides), folder, DIGEST)
     assert said is not None and says.format(folder) in said
     assert said.endswith("; take the old value, or another folder (--run FOLDER)")
 
 
 def test_other_phases_are_named(file, folder):
     file.write_text("\n".join(line for line in TEXT.splitlines() if "gates" not in line))
-    assert 'phases got ["exits"], but' in str(refusal(load(file), folder))
+    assert 'phases got ["exits"], but' in str(refusal(load(file), folder, DIGEST))
+
+
+def test_other_data_under_the_same_name_are_refused(file, folder):
+    said = refusal(load(file), folder, "57b9")
+    assert said is not None and "data got others (digest 57b9) than the run" in said and "(57b8)" in said
 
 
 def test_without_a_checkpoint_everything_may_change(file, folder):
     (folder / "checkpoint.pt").unlink()
-    assert refusal(load(file, ["seed=3"]), folder) is None
+    assert refusal(load(file, ["seed=3"]), folder, DIGEST) is None
 
 
 def test_a_run_of_another_version_is_named(file, folder):
     (folder / "recipe.yaml").write_text(TEXT + "sede: 3\n")
     with pytest.raises(RecipeError, match=r"run .*unknown key 'sede'.* another folder"):
-        refusal(load(file), folder)
+        refusal(load(file), folder, DIGEST)
