@@ -129,7 +129,7 @@ def apart(row: dict[str, Any], decay: dict[str, Any]) -> dict[str, dict[str, flo
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:
     """A row a training: updates, accuracy, and how far its curves are from those of the decay."""
-    measures = ("mean |Δ|", "largest |Δ|", "sd of seeds")
+    measures = ("mean distance", "largest distance", "sd of seeds")
     differences = [f"{title}: {what}" for title in LOSSES.values() for what in measures]
     table = [["optimiser", "way", "updates", "accuracy, %", "training loss at the end", *differences]]
     for name, row in document["rows"].items():
