@@ -158,9 +158,10 @@ def draw(document: dict[str, Any], path: Path) -> None:
             axis.errorbar(place, height, xerr=aside, fmt="o", color=color, capsize=3, mec="k", zorder=3)
         axis.set_xscale("symlog", linthresh=32)
         axis.set(yscale="log", xlabel="samples", title=title, xlim=(0, None))
+        axis.yaxis.set_major_formatter("{x:g}")
         axis.grid(True, alpha=0.25)
     axes[0].set(ylabel="L, smoothed over 3 probes, median of 3 seeds")
-    axes[0].legend(fontsize=8)
+    axes[0].legend(fontsize=8, title="dot: median of the peaks\nbar: their range", title_fontsize=8)
     figure.savefig(path, dpi=110)
 
 
