@@ -1,6 +1,6 @@
 """Why the warm-up grows with the batch: how fast the gradient turns along itself, as training goes on.
 
-    python -m training.evidence.lipschitz --out docs/results/recipes
+    python -m training.evidence.lipschitz --data ../shared/data --out docs/results/recipes --rate 1.6
 
 The local Lipschitz constant of the gradient ∇f along its own direction ĝ,
 
