@@ -57,13 +57,13 @@ class Learner(Protocol):
 
 
 Probe = Callable[[Learner], float]
-Marks = Callable[[int], list[int]]
-"""Samples of a training to the numbers of samples after which its curve has a point, rising."""
+Marks = Callable[[Phase], list[int]]
+"""A training to the numbers of samples after which its curve has a point, rising; 0: before any update."""
 
 
-def even_marks(samples: int) -> list[int]:
+def even_marks(phase: Phase) -> list[int]:
     """20 points at equal distances."""
-    return [samples * i // 20 for i in range(1, 21)]
+    return [phase.samples * i // 20 for i in range(1, 21)]
 
 
 @dataclass(frozen=True)
@@ -88,21 +88,17 @@ def fit(
 
     Returns:
         updates, seconds (of this thread's CPU, without validation), diverged, peak_lr, and by point: samples,
-        update, at_seconds, train_loss (mean since the point before), accuracy, loss (of validation) and, with
-        a probe, probe. A training whose loss is not finite ends there.
+        update, at_seconds, train_loss (mean since the point before, None before any update), accuracy, loss
+        (of validation) and, with a probe, probe. A training whose loss is not finite ends there.
     """
     torch.set_num_threads(1)
     plan = make_plan(phase, learner.samples)
     optimiser = make_optimiser(phase.optimiser, learner.module, plan(0), learner.weight_decay)
     order = _order(learner.samples, phase.samples, seed)
     out: dict[str, Any] = {"diverged": False, "peak_lr": plan.lr}
-    curve: dict[str, list[float]] = {
-        name: [] for name in ("samples", "update", "at_seconds", "train_loss", "accuracy", "loss")
-    }
-    if probe:
-        curve["probe"] = []
-    ahead = deque(marks(phase.samples))
-    seconds, lost, since, done = 0.0, 0.0, 0, 0
+    curve = _Curve(learner, marks(phase), probe)
+    seconds, done = 0.0, 0
+    curve.reach(0, done, seconds)
     for update in updates(plan):
         begun = time.thread_time()
         learner.module.train()
@@ -111,24 +107,44 @@ def fit(
         for start, count in pieces(update, phase.micro_batch):
             share = learner.loss(order[start : start + count]) * (count / update.count)
             share.backward()
-            lost += share.item() * update.count
+            curve.lost += share.item() * update.count
         nn.utils.clip_grad_norm_(learner.module.parameters(), learner.clip)
         optimiser.step()
-        seconds, since, done = seconds + time.thread_time() - begun, since + update.count, done + 1
-        if not math.isfinite(lost):
+        seconds, done = seconds + time.thread_time() - begun, done + 1
+        if not math.isfinite(curve.lost):
             out["diverged"] = True
             break
-        seen = update.start + update.count
-        if ahead and seen >= ahead[0]:
-            while ahead and seen >= ahead[0]:
-                ahead.popleft()
-            accuracy, loss = learner.validation()
-            for name, value in zip(curve, (seen, done, seconds, lost / since, accuracy, loss), strict=False):
-                curve[name].append(round(value, 6))
-            if probe:
-                curve["probe"].append(round(probe(learner), 6))
-            lost, since = 0.0, 0
-    return {**out, "updates": done, "seconds": round(seconds, 2), **curve}
+        curve.reach(update.start + update.count, done, seconds)
+    return {**out, "updates": done, "seconds": round(seconds, 2), **curve.points}
+
+
+class _Curve:
+    """Points of a training at its marks; `lost` is the sum of the losses since the last one."""
+
+    def __init__(self, learner: Learner, marks: list[int], probe: Probe | None) -> None:
+        self.points: dict[str, list[float | None]] = {
+            name: [] for name in ("samples", "update", "at_seconds", "train_loss", "accuracy", "loss")
+        }
+        if probe:
+            self.points["probe"] = []
+        self.lost = 0.0
+        self._learner, self._ahead, self._probe = learner, deque(marks), probe
+        self._last = 0
+
+    def reach(self, seen: int, done: int, seconds: float) -> None:
+        """A point after `seen` samples in `done` updates if one is due."""
+        if not self._ahead or seen < self._ahead[0]:
+            return
+        while self._ahead and seen >= self._ahead[0]:
+            self._ahead.popleft()
+        accuracy, loss = self._learner.validation()
+        trained = self.lost / (seen - self._last) if seen > self._last else None
+        values = [seen, done, seconds, trained, accuracy, loss]
+        if self._probe:
+            values.append(self._probe(self._learner))
+        for points, value in zip(self.points.values(), values, strict=True):
+            points.append(None if value is None else round(value, 6))
+        self.lost, self._last = 0.0, seen
 
 
 def _order(distinct: int, samples: int, seed: int) -> Rows:

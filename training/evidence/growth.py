@@ -36,6 +36,7 @@ OPTIMISERS = {
     "Adam": ("adam", 0.9),
 }
 WAYS = ("decay", "growth")
+LOSSES = {"loss": "validation loss", "train_loss": "training loss"}
 VARIANTS: dict[str, dict[str, Any]] = {
     "hybrid": {"growth": True, "max_batch": 5 * BATCH},
     "growth, rate × 5": {"growth": True, "raised": Raised(lr_factor=5.0)},
@@ -81,8 +82,11 @@ def experiment(data: Path, out: Path, jobs: int) -> dict[str, Any]:
         "command": "python -m training.evidence.growth",
         "host": describe_host(),
         "rates": rates,
+        "rate_on_edge": {name: on_edge(rate, RATES[name]) for name, rate in rates.items()},
         "rows": {f"{n}|{way}": _row([x for x in found if x["row"] == f"{n}|{way}"]) for n, way in wanted},
     }
+    for name, row in document["rows"].items():
+        row["apart"] = apart(row, document["rows"][f"{name.split('|')[0]}|decay"])
     document["table"] = table_of(document)
     write_json(out / "growth.json", document)
     draw(document, out / "growth.png")
@@ -101,33 +105,48 @@ def _row(lines: list[dict[str, Any]]) -> dict[str, Any]:
     return {"updates": lines[0]["updates"], "final": finals, "seconds": seconds, **curves}
 
 
+def on_edge(rate: float, grid: tuple[float, ...]) -> str | None:
+    """Which end of the grid the rate is: beyond it there may be a better one."""
+    return {min(grid): "lowest", max(grid): "highest"}.get(rate)
+
+
+def apart(row: dict[str, Any], decay: dict[str, Any]) -> dict[str, dict[str, float]] | None:
+    """How far the mean curve of the seeds is from the decay's, by loss; None where a seed diverged.
+
+    mean and largest are those of |Δ| over the curve, so that what is above does
+    not cancel what is below; sd is the decay's seeds', mean of the curve.
+    """
+    if min(len(row["loss"]), len(decay["loss"])) < len(SEEDS):
+        return None
+    found = {}
+    for key in LOSSES:
+        delta = abs(np.mean(row[key], 0) - np.mean(decay[key], 0))
+        spread = np.std(decay[key], 0, ddof=1)
+        values = {"mean": delta.mean(), "largest": delta.max(), "sd": spread.mean()}
+        found[key] = {name: round(float(value), 4) for name, value in values.items()}
+    return found
+
+
 def table_of(document: dict[str, Any]) -> list[list[str]]:
     """A row a training: updates, accuracy, and how far its curves are from those of the decay."""
-    table = [
-        [
-            "optimiser",
-            "way",
-            "updates",
-            "accuracy, %",
-            "training loss at the end",
-            "validation loss − decay's, mean of the curve",
-            "sd of its seeds",
-        ]
-    ]
+    measures = ("mean distance", "largest distance", "sd of seeds")
+    differences = [f"{title}: {what}" for title in LOSSES.values() for what in measures]
+    table = [["optimiser", "way", "updates", "accuracy, %", "training loss at the end", *differences]]
     for name, row in document["rows"].items():
-        optimiser, way = name.split("|")
-        decay = document["rows"][f"{optimiser}|decay"]
         accuracy = 100 * np.array(row["final"])
-        cells = [optimiser, way, f"{row['updates']:,}", f"{accuracy.mean():.1f} ± {accuracy.std(ddof=1):.1f}"]
-        if len(row["loss"]) < len(SEEDS):
-            table.append([*cells, "diverged", "–", "–"])
+        cells = [
+            *name.split("|"),
+            f"{row['updates']:,}",
+            f"{accuracy.mean():.1f} ± {accuracy.std(ddof=1):.1f}",
+        ]
+        if row["apart"] is None:
+            table.append([*cells, "diverged", *["–"] * len(differences)])
             continue
-        apart = np.mean(row["loss"], 0) - np.mean(decay["loss"], 0)
-        spread = np.std(decay["loss"], 0, ddof=1).mean()
         train = np.array(row["train_loss"])[:, -1]
-        table.append(
-            [*cells, f"{train.mean():.3f} ± {train.std(ddof=1):.3f}", f"{apart.mean():+.3f}", f"{spread:.3f}"]
-        )
+        figures = [f"{value:.3f}" for values in row["apart"].values() for value in values.values()]
+        if name.endswith("|decay"):
+            figures = [x if i % 3 == 2 else "–" for i, x in enumerate(figures)]
+        table.append([*cells, f"{train.mean():.3f} ± {train.std(ddof=1):.3f}", *figures])
     return table
 
 

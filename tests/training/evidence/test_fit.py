@@ -71,10 +71,19 @@ def test_a_training_follows_the_plan(phase, updates):
 
 
 def test_the_curve_has_the_first_update_past_each_mark():
-    record = fit(Line(), PHASE, seed=0, marks=lambda samples: [1, 2, 17, 24, 80])
+    record = fit(Line(), PHASE, seed=0, marks=lambda phase: [1, 2, 17, 24, 80])
     assert record["samples"] == [8, 24, 80]
     assert record["update"] == [1, 3, 10]
-    assert even_marks(80)[:2] == [4, 8] and even_marks(80)[-1] == 80
+    assert even_marks(PHASE)[:2] == [4, 8] and even_marks(PHASE)[-1] == 80
+
+
+def test_mark_0_is_before_any_update_and_the_probe_sees_the_weights_of_its_point():
+    record = fit(
+        Line(), PHASE, seed=0, marks=lambda phase: [0, 8, 80], probe=lambda line: line.validation()[0]
+    )
+    assert record["samples"] == [0, 8, 80] and record["update"] == [0, 1, 10]
+    assert record["train_loss"][0] is None and record["train_loss"][1] > record["train_loss"][2]
+    assert record["probe"][0] == 0 and record["probe"] == record["accuracy"]
 
 
 def test_a_training_that_diverges_ends_there():

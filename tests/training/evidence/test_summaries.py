@@ -65,6 +65,29 @@ def test_updates_of_the_ways_to_grow():
     assert count["growth, rate × 5, momentum .98"] < count["growth, rate × 5"] < count["growth"] / 3
 
 
+def test_differences_above_and_below_the_decay_do_not_cancel():
+    def row(losses):
+        curves = [[x + seed for x in losses] for seed in (-1, 0, 1)]
+        return {"updates": 9, "final": [0.5] * 3, "loss": curves, "train_loss": [c[::-1] for c in curves]}
+
+    rows = {f"SGD|{way}": row(x) for way, x in {"decay": [4, 4, 4], "growth": [4, 7, 1]}.items()}
+    rows["SGD|other"] = {**row([1]), "loss": [[1.0]]}
+    decay = rows["SGD|decay"]
+    for each in rows.values():
+        each["apart"] = growth.apart(each, decay)
+    same = {"mean": 2.0, "largest": 3.0, "sd": 1.0}
+    assert rows["SGD|growth"]["apart"] == {"loss": same, "train_loss": same}
+    cells = {line[1]: line[5:] for line in growth.table_of({"rows": rows})}
+    assert cells["decay"] == ["–", "–", "1.000"] * 2
+    assert cells["growth"] == ["2.000", "3.000", "1.000"] * 2
+    assert cells["other"] == ["–"] * 6
+
+
+@pytest.mark.parametrize("rate, edge", [(0.01, "lowest"), (0.03, None), (0.1, "highest")])
+def test_a_rate_at_the_end_of_its_grid_is_said(rate, edge):
+    assert growth.on_edge(rate, (0.01, 0.03, 0.1)) == edge
+
+
 def test_the_text_is_printable_and_always_the_same():
     text = library_text()
     assert text.min() >= 0 and text.max() < CHARACTERS
