@@ -83,7 +83,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, required=True, help="folder of the result")
-    parser.add_argument("--samples", type=int, default=960, help="of the phase exits")
+    parser.add_argument("--samples", type=int, default=2400, help="of the phase exits")
     given = parser.parse_args()
     for row in experiment(given.data, given.out, given.samples)["table"]:
         print(" | ".join(row))
