@@ -1,6 +1,6 @@
 """The exponential moving average of a network's weights and moments, which is what a run delivers.
 
-It remembers a tenth of the updates so far until `decay` is reached, as in
+It remembers about a ninth of the updates so far until `decay` is reached, as in
 tf.train.ExponentialMovingAverage: a mean over all of them would keep the
 moments of the first ones, which no longer fit the weights.
 """
