@@ -10,11 +10,14 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from eval import verbs as evaluation
 from eval.arguments import box, count, positive
 from training.nas import verbs as search
+
+if TYPE_CHECKING:
+    from training.recipe import Recipe
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 BASE = "pip install -e . here, or run what make demo makes: .venv/bin/python"
@@ -210,6 +213,9 @@ def _add_train(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FILE.png", help="of --explain (default: RUN.plan.png beside the run)"
     )
     p.add_argument("--processes", type=positive, metavar="N", help="of --explain: as torchrun would start it")
+    p.add_argument(
+        "--show-batch", type=Path, metavar="OUT.png", help="draw what the network sees first, train nothing"
+    )
     p.set_defaults(run=_train)
 
 
@@ -228,6 +234,8 @@ def _train(arguments: argparse.Namespace) -> int:
         explain.draw_plan(explained, picture)
         print(f"plan {picture}")
         return DONE
+    if arguments.show_batch:
+        return _show_batch(wanted, arguments.show_batch)
     for flag in ("out", "processes"):
         if getattr(arguments, flag) is not None:
             raise recipe.RecipeError(f"--{flag}: goes with --explain alone; add --explain, or leave it out")
@@ -236,6 +244,20 @@ def _train(arguments: argparse.Namespace) -> int:
     weights = loop.train(wanted, folder)
     if distributed.leads():
         print(f"weights {weights}")
+    return DONE
+
+
+def _show_batch(recipe: "Recipe", picture: Path) -> int:
+    from training import frame_store, tracking
+    from training.recipe import RecipeError
+    from training.run.batch_picture import draw_batch
+
+    if recipe.data.root is None:
+        raise RecipeError("--show-batch: got a recipe with data.images, expected one that trains a tracker")
+    store, library = frame_store.open_store(Path(recipe.data.root)), tracking.open_composed(recipe)
+    phase = recipe.phases[0]
+    count = draw_batch(tracking.pair_stream(recipe, store, library, phase), picture)
+    print(f"{count} samples of the phase {phase.name}: {picture}")
     return DONE
 
 

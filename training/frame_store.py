@@ -31,6 +31,7 @@ from tracker.errors import SourceError
 from training.shards import TABLE, ShardStore, open_shards
 
 ANNOTATED, RELIABLE, PSEUDO, STILL, BACKGROUND = range(5)
+KINDS = ("annotated", "reliable", "pseudo", "still", "background")
 FRAMES_PER_TRACK = {ANNOTATED: 60, RELIABLE: 16, PSEUDO: 5}
 FRAMES_PER_FODA_TRACK = 6
 MIN_BOX_PX = 6

@@ -6,6 +6,7 @@ stop anywhere, resume, and change its batch size without moving a sample.
 
 import zlib
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ from training.augment import (
     draw_photometric,
     search_jitter,
 )
-from training.frame_store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, PictureStore
+from training.frame_store import ANNOTATED, BACKGROUND, KINDS, PSEUDO, RELIABLE, STILL, PictureStore
 
 SEARCH_PX, TEMPLATE_PX = 256, 128
 KIND_SHARES = {ANNOTATED: 0.34, RELIABLE: 0.24, PSEUDO: 0.06, STILL: 0.36}
@@ -104,8 +105,8 @@ class PairStream:
     def sample(self, index: int) -> Sample:
         drawn = self.draw(index)
         scene = self._scene(drawn.template_item, drawn.template, TEMPLATE_PX)
-        template = _crops(drawn.template_look.apply(scene), drawn.flip, TEMPLATE_PX)
-        search = _crops(self._search_scene(drawn), drawn.flip, SEARCH_PX)
+        template = crops(drawn.template_look.apply(scene), drawn.flip, TEMPLATE_PX)
+        search = crops(self._search_scene(drawn), drawn.flip, SEARCH_PX)
         return Sample(search, template, drawn.seen_box(), drawn.present)
 
     def draw(self, index: int) -> Draw:
@@ -139,15 +140,14 @@ class PairStream:
 
     def batch(self, start: int, count: int) -> Batch:
         """Samples start … start + count − 1; of none, arrays of length 0."""
-        if count == 0:
-            return _none_of(self.batch(start, 1))
-        samples = [self.sample(i) for i in range(start, start + count)]
-        return Batch(
-            {side: np.stack([s.search[side] for s in samples]) for side in samples[0].search},
-            {side: np.stack([s.template[side] for s in samples]) for side in samples[0].template},
-            np.asarray([s.box for s in samples], np.float32),
-            np.asarray([s.present for s in samples]),
-        )
+        return batch_of(self, start, count)
+
+    def describe(self, index: int) -> str:
+        """In a few words, what the sample is made of."""
+        drawn = self.draw(index)
+        kinds = [KINDS[int(self.store.kind[item])] for item in (drawn.template_item, drawn.search_item)]
+        added = [name for name in ("surround", "distractor", "blur") if getattr(drawn, name)]
+        return ", ".join([*dict.fromkeys(kinds), *added])
 
     def _track(self, rng: np.random.Generator, kind: int) -> npt.NDArray[np.int64]:
         groups = self._groups[kind]
@@ -219,6 +219,39 @@ def scene_px(window: Window, most_px: int) -> int:
     return min(window.side, most_px)
 
 
+class Samples(Protocol):
+    """What a batch is made from, a sample at a time."""
+
+    def sample(self, index: int) -> Sample:
+        """A function of `index` alone."""
+        ...
+
+
+class Pairs(Samples, Protocol):
+    """A stream of pairs: PairStream, and those that stand beside or around it."""
+
+    def batch(self, start: int, count: int) -> Batch:
+        """Samples start … start + count − 1; of none, arrays of length 0."""
+        ...
+
+    def describe(self, index: int) -> str:
+        """In a few words, how the sample was made."""
+        ...
+
+
+def batch_of(stream: Samples, start: int, count: int) -> Batch:
+    """Samples start … start + count − 1; of none, arrays of length 0."""
+    if count == 0:
+        return _none_of(batch_of(stream, start, 1))
+    samples = [stream.sample(i) for i in range(start, start + count)]
+    return Batch(
+        {side: np.stack([s.search[side] for s in samples]) for side in samples[0].search},
+        {side: np.stack([s.template[side] for s in samples]) for side in samples[0].template},
+        np.asarray([s.box for s in samples], np.float32),
+        np.asarray([s.present for s in samples]),
+    )
+
+
 def _none_of(batch: Batch) -> Batch:
     search, template = (
         {side: x[:0] for side, x in crops.items()} for crops in (batch.search, batch.template)
@@ -238,7 +271,7 @@ def _tracks_by_group(store: PictureStore, kind: int) -> list[list[npt.NDArray[np
     return list(groups.values())
 
 
-def _crops(scene: Image, flip: bool, side: int) -> dict[int, Image]:
+def crops(scene: Image, flip: bool, side: int) -> dict[int, Image]:
     """The crop at `side` and at half of it, as the tracker cuts them from one window."""
     whole = Window(0, 0, scene.shape[0])
     crops = {px: cut(scene, whole, px, (0, 0, 0)) for px in (side // 2, side)}

@@ -7,7 +7,7 @@ pleases. All maps take pixels of a picture to pixels of the frame.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -34,11 +34,19 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A picture that moves: BGR times alpha, and alpha; T maps to the frame; where it is `shown`."""
+    """A picture that moves.
+
+    Attributes:
+        picture: BGR times alpha, and alpha.
+        to_frame: T×2×3 maps.
+        shown: T.
+        item: the library's number of the object, None: it is no object.
+    """
 
     picture: Image
     to_frame: Floats
     shown: Flags
+    item: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +159,7 @@ def _target(stage: _Stage, background: Image) -> tuple[int, Layer, Floats, Float
     centre, shown = _with_exits(rng, path, extent, frame)
     gain = np.clip(math.sqrt(background[::4, ::4].mean() / _brightness(picture)), 0.75, 1.3)
     layer = stage.layer(tinted(picture, gain * rng.uniform(0.9, 1.1, 3)), centre, extent, tilt)
-    return item, Layer(layer.picture, layer.to_frame, shown), path, extent
+    return item, replace(layer, shown=shown, item=item), path, extent
 
 
 def _with_exits(
@@ -200,7 +208,8 @@ def _others(stage: _Stage, item: int, path: Floats, extent: Floats) -> tuple[lis
         else:
             way = _beside(stage, path, extent)
         tilt = draw_wander(rng, stage.frames, 0.15, (15, 60))[:, 0]
-        alike.append(stage.layer(picture, way, size, tilt, bool(rng.random() < 0.5)))
+        layer = stage.layer(picture, way, size, tilt, bool(rng.random() < 0.5))
+        alike.append(replace(layer, item=twin))
     for _ in range(rng.choice(len(STRANGERS), p=STRANGERS)):
         picture = tinted(library.picture(library.objects.draw(rng)), rng.uniform(0.8, 1.2, 3))
         size = extent * math.exp(rng.normal(0, 0.4))

@@ -71,12 +71,12 @@ class ComposedSequence:
 
     @property
     def scene(self) -> Scene:
-        return self._drawn[0]
+        return self._drawn.scene
 
     @property
     def visible(self) -> Floats:
         """T shares of the target's pixels that are inside the frame with nothing in front."""
-        return self._drawn[1]
+        return self._drawn.visible
 
     @property
     def absent(self) -> npt.NDArray[np.bool_]:
@@ -86,21 +86,27 @@ class ComposedSequence:
     @cached_property
     def boxes(self) -> Floats:
         """T×4, xywh: of the whole target, covered or not, clipped to the frame; NaN where it is absent."""
-        boxes = clipped_boxes(self.scene.target, self.scene.size)
-        boxes[self.absent] = np.nan
-        return boxes
+        return np.where(self.absent[:, None], np.nan, self._drawn.boxes)
 
     @cached_property
-    def _drawn(self) -> tuple[Scene, Floats]:
+    def _drawn(self) -> "_Drawn":
         """The first scene whose target is seen well at first, stands out, and is there half of the time."""
         for attempt in range(ATTEMPTS):
             rng = np.random.default_rng((self.seed, self.index, attempt, 0))
             scene = draw_scene(self.library, rng, self.frames)
-            visible = visible_shares(scene)
+            drawn = _Drawn(scene, clipped_boxes(scene.target, scene.size), visible_shares(scene))
+            visible = drawn.visible
             there = visible[0] >= FIRST_VISIBLE and (visible < ABSENT_BELOW).mean() <= MOST_ABSENT
-            if there and contrast(scene) >= LEAST_CONTRAST:
+            if there and contrast(scene, drawn.boxes[0]) >= LEAST_CONTRAST:
                 break
-        return scene, visible
+        return drawn
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    scene: Scene
+    boxes: Floats
+    visible: Floats
 
 
 def clipped_boxes(layer: Layer, size: tuple[int, int]) -> Floats:
@@ -113,12 +119,11 @@ def clipped_boxes(layer: Layer, size: tuple[int, int]) -> Floats:
 
 def outline(alpha: Image) -> Floats:
     """N×2: the convex hull of the opaque pixels' corners; an affine map keeps it a hull."""
-    rows, columns = np.nonzero(alpha >= OPAQUE)
-    points = np.stack([columns, rows], 1).astype(np.int32)
-    corners = [
-        hull + shift for hull in [cv2.convexHull(points)[:, 0]] for shift in ([0, 0], [1, 0], [0, 1], [1, 1])
-    ]
-    return np.concatenate(corners).astype(np.float64)
+    opaque = alpha >= OPAQUE
+    rows = np.flatnonzero(opaque.any(1))
+    first, last = opaque[rows].argmax(1), opaque.shape[1] - opaque[rows, ::-1].argmax(1)
+    ends = [np.stack([x, y], 1) for x in (first, last) for y in (rows, rows + 1)]
+    return cv2.convexHull(np.concatenate(ends).astype(np.int32))[:, 0].astype(np.float64)
 
 
 def visible_shares(scene: Scene) -> Floats:
@@ -133,9 +138,9 @@ def visible_shares(scene: Scene) -> Floats:
     return np.asarray(seen.mean(1))
 
 
-def contrast(scene: Scene) -> float:
-    """Grey levels by which the target changes the pixels of its box in the first frame, root mean square."""
-    x, y, w, h = clipped_boxes(scene.target, scene.size)[0]
+def contrast(scene: Scene, box: Floats) -> float:
+    """Grey levels by which the target changes the pixels of its first box, root mean square."""
+    x, y, w, h = box
     stretch = CONTRAST_PX / np.maximum([w, h], 1)
     view = np.array([[stretch[0], 0, -x * stretch[0]], [0, stretch[1], -y * stretch[1]]])
     without = replace(scene, target=replace(scene.target, shown=np.zeros_like(scene.target.shown)))
