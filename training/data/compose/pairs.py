@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from tracker.crop import Window, context_side, window_at
 from training.augment import Photometric, draw_photometric, search_jitter
@@ -20,7 +21,7 @@ from training.data.compose.look import degrade
 from training.data.compose.motion import Floats, log_uniform
 from training.data.compose.render import render
 from training.data.compose.scene import Scene
-from training.data.compose.sequence import ComposedSequence
+from training.data.compose.sequence import ComposedSequence, clipped_boxes
 from training.frame_store import mean_colour
 from training.streams import (
     SEARCH_PX,
@@ -37,6 +38,8 @@ WELL_SEEN = 0.6
 """Visible share of a template's target."""
 LOOKS = {"tracked": 0.5, "lagging": 0.25, "drifted": 0.25}
 LONGEST_LAG = 8
+EVENTFUL_SHARE, NEAR = 0.4, 2.0
+"""Of samples whose search time is drawn from those at which something is near; in extents of the target."""
 REMOVED_SHARE = 0.04
 """Of samples whose target is taken out of the scene, look-alikes and all else left in."""
 INSIDE, OUTSIDE = 0.5, 0.05
@@ -116,8 +119,7 @@ class ComposedPairs:
         rng = np.random.default_rng((self.seed, zlib.crc32(self.phase.encode()), index, 2))
         sequence = ComposedSequence(self.library, int(rng.integers(2**62)), index, FRAMES)
         first = int(rng.choice(np.flatnonzero(sequence.visible >= WELL_SEEN)))
-        gap = round(log_uniform(rng, 1, LONGEST_GAP)) * int(rng.choice([-1, 1]))
-        second = first + gap if 0 <= first + gap < FRAMES else int(np.clip(first - gap, 0, FRAMES - 1))
+        second = search_time(rng, sequence, first)
         look = draw_look(rng, sequence, second, math.copysign(1, second - first))
         if rng.random() < REMOVED_SHARE:
             look = replace(look, kind="removed", present=False)
@@ -133,6 +135,27 @@ def template_window(rng: np.random.Generator, box: Floats) -> Window:
     side = context_side(w, h) * math.exp(rng.normal(0, 0.05))
     dx, dy = rng.normal(0, 0.02, 2) * side
     return window_at(x + w / 2 + dx, y + h / 2 + dy, side)
+
+
+def search_time(rng: np.random.Generator, sequence: ComposedSequence, first: int) -> int:
+    """At a gap from `first` whose logarithm is uniform, either way; or where something is near."""
+    gap = round(log_uniform(rng, 1, LONGEST_GAP)) * int(rng.choice([-1, 1]))
+    eventful = np.flatnonzero(has_company(sequence))
+    if rng.random() < EVENTFUL_SHARE and len(eventful):
+        return int(rng.choice(eventful))
+    return first + gap if 0 <= first + gap < FRAMES else int(np.clip(first - gap, 0, FRAMES - 1))
+
+
+def has_company(sequence: ComposedSequence) -> npt.NDArray[np.bool_]:
+    """T: the target is present, and the middle of another object or piece is near it, in the frame."""
+    scene = sequence.scene
+    here, size = scene.target.middle, np.sqrt(np.prod(clipped_boxes(scene.target, scene.size)[:, 2:], 1))
+    near = np.zeros(sequence.frames, np.bool_)
+    for layer in (*scene.behind, *scene.front):
+        there = layer.middle
+        inside = ((there > 0) & (there < scene.size)).all(1)
+        near |= inside & (np.linalg.norm(there - here, axis=1) < NEAR * size)
+    return near & ~sequence.absent
 
 
 def draw_look(rng: np.random.Generator, sequence: ComposedSequence, t: int, onward: float) -> Look:
@@ -199,7 +222,7 @@ def _off_its_way(rng: np.random.Generator, sequence: ComposedSequence, t: int) -
     box, scene = sequence.boxes[t].copy(), sequence.scene
     centre = box[:2] + box[2:] / 2
     others = [x for x in (*scene.behind, *scene.front) if x.item is not None]
-    places = [x.to_frame[t] @ (x.picture.shape[1] / 2, x.picture.shape[0] / 2, 1.0) for x in others]
+    places = [x.middle[t] for x in others]
     inside = [p for p in places if (p > 0).all() and (p < scene.size).all()]
     if inside:
         there = inside[rng.integers(len(inside))]

@@ -48,6 +48,12 @@ class Layer:
     shown: Flags
     item: int | None = None
 
+    @property
+    def middle(self) -> Floats:
+        """T×2: where the picture's middle is in the frame."""
+        height, width = self.picture.shape[:2]
+        return np.asarray(self.to_frame @ (width / 2, height / 2, 1.0))
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import training.data.compose.pairs as room
 from tracker.crop import Window, cut
 from training.data.compose.look import Look as CameraLook
 from training.data.compose.mixed import MixedStream
-from training.data.compose.pairs import FRAMES, ComposedPairs, draw_window, share_inside
+from training.data.compose.pairs import FRAMES, ComposedPairs, draw_window, has_company, share_inside
 from training.data.compose.render import render
 from training.feed import feed, joined
 from training.frame_store import mean_colour
@@ -126,6 +127,31 @@ def test_gaps_span_the_sequence_in_both_directions(pairs):
     gaps = np.array([p.search_time - p.template_time for p in map(pairs.draw, range(150))])
     assert (gaps > 20).any() and (gaps < -20).any() and np.abs(gaps).max() < FRAMES
     assert (np.abs(gaps) <= 3).mean() > 0.15, "near frames are as common as far ones"
+
+
+def test_company_is_another_middle_within_two_extents(pairs):
+    """Told apart by brute force, frame by frame."""
+    found = []
+    for index in range(12):
+        sequence = pairs.draw(index).sequence
+        scene, near = sequence.scene, has_company(sequence)
+        for t in range(0, FRAMES, 9):
+            if sequence.absent[t]:
+                assert not near[t]
+                continue
+            x, y, w, h = sequence.boxes[t]
+            limit = 2 * math.sqrt(w * h)
+
+            def middle(layer, t=t):
+                corner = layer.to_frame[t] @ (0, 0, 1), layer.to_frame[t] @ (*layer.picture.shape[1::-1], 1)
+                return (corner[0] + corner[1]) / 2
+
+            others = [middle(layer) for layer in (*scene.behind, *scene.front)]
+            inside = [m for m in others if 0 < m[0] < scene.size[0] and 0 < m[1] < scene.size[1]]
+            expected = any(math.dist(m, middle(scene.target)) < limit for m in inside)
+            assert near[t] == expected
+            found.append(expected)
+    assert 0.05 < np.mean(found) < 0.95
 
 
 @pytest.mark.parametrize(
