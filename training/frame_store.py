@@ -171,7 +171,11 @@ def _build(root: Path, folder: Path) -> None:
 
 
 def write_frames(rows: Iterable[Row], folder: Path) -> None:
-    """Raw pixels and the table of items; both appear under their names only when whole."""
+    """Raw pixels and the table of items; both appear under their names only when whole.
+
+    Raises:
+        SourceError: there are no rows.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     columns = ItemColumns()
     offset: list[int] = []
@@ -184,6 +188,8 @@ def write_frames(rows: Iterable[Row], folder: Path) -> None:
                 written += out.write(row.image.tobytes())
             offset.append(last[0])
             columns.add(row)
+    if not offset:
+        raise SourceError(f"frames {folder}: there is no picture with a target to keep")
     os.replace(folder / "pixels.u8.part", folder / "pixels.u8")
     np.savez(folder / "items.part.npz", offset=np.asarray(offset, np.int64), **columns.arrays())
     os.replace(folder / "items.part.npz", folder / "items.npz")

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracker.crop import Window, context_side, cut, window_at
+from tracker.errors import SourceError
 from training.augment import (
     Distractor,
     MotionBlur,
@@ -87,20 +88,34 @@ class Draw:
 
 
 class PairStream:
-    """Draws kind, group, track and two of its frames; stills pair with themselves."""
+    """Draws kind, group, track and two of its frames; stills pair with themselves.
+
+    A store need not have every kind: what `shares` says of one that it lacks goes to the others, and where
+    there are no backgrounds or stills, what stands behind or beside the target comes from the rest.
+    """
 
     def __init__(
         self, store: PictureStore, seed: int, phase: str, shares: dict[int, float] = KIND_SHARES
     ) -> None:
         self.store, self.seed, self.phase = store, seed, zlib.crc32(phase.encode())
-        self._kinds, self._shares = list(shares), list(shares.values())
         self._groups: dict[int, list[list[npt.NDArray[np.int64]]]] = {}
         self._weights: dict[int, npt.NDArray[np.float64]] = {}
         for kind in (*KIND_SHARES, BACKGROUND):
             groups = _tracks_by_group(store, kind)
             size = np.array([len(tracks) for tracks in groups], np.float64)
             self._groups[kind] = groups
-            self._weights[kind] = np.sqrt(size) / np.sqrt(size).sum()
+            self._weights[kind] = np.sqrt(size) / max(1.0, np.sqrt(size).sum())
+        self._kinds = [kind for kind in shares if self._groups[kind]]
+        there = [shares[kind] for kind in self._kinds]
+        self._shares = there if len(there) == len(shares) else (np.array(there) / sum(there)).tolist()
+        if not self._kinds:
+            raise SourceError(
+                "training data: there is no target to draw; do the packs or data sets hold any?"
+            )
+        for kind in (STILL, BACKGROUND):
+            if not self._groups[kind]:
+                self._groups[kind] = self._groups[self._kinds[0]]
+                self._weights[kind] = self._weights[self._kinds[0]]
 
     def sample(self, index: int) -> Sample:
         drawn = self.draw(index)

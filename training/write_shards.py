@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from tracker.errors import SourceError, TrackerError
-from training.frame_store import ItemColumns, Row, mean_colour, pack_rows, packs_digest
+from training.data.layouts.find import training_rows
+from training.frame_store import ItemColumns, Row, mean_colour
 from training.jpeg_tiles import encode
 from training.shards import INDEX, LAYOUT, TABLE, open_shards
 
@@ -110,12 +111,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "python -m training.write_shards", description="Write the packs as JPEG shards."
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the packs")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="folder of the packs, or of data sets in their owners' layouts",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the shards")
     parser.add_argument("--quality", type=int, default=QUALITY, choices=range(1, 101), metavar="1..100")
     options = parser.parse_args(arguments)
     try:
-        write_shards(pack_rows(options.data), options.out, packs_digest(options.data), options.quality)
+        rows, digest = training_rows(options.data)
+        write_shards(rows, options.out, digest, options.quality)
         store = open_shards(options.out)
     except TrackerError as error:
         print(f"depthgate: error: {error}", file=sys.stderr)
