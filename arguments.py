@@ -1,6 +1,6 @@
 """What a word on the command line may be; a wrong one is an ArgumentTypeError that says what was expected.
 
-It loads nothing, and lies where `app`, `eval` and `training` may all import it.
+It loads nothing, so that `--help` is quick, and belongs to no room: `app`, `eval` and `training` import it.
 """
 
 import argparse

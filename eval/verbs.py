@@ -148,11 +148,10 @@ def _eval_vot(arguments: argparse.Namespace) -> int:
 def _eval_layout(arguments: argparse.Namespace) -> int:
     from eval.data import layouts
     from eval.data.sequences import chosen, read_sequences
+    from eval.vot.layout import write_vot
 
     sequences = read_sequences(arguments.data)
     if arguments.kind == "vot":
-        from eval.vot.layout import write_vot
-
         written = [a.name for a in write_vot(chosen(sequences, None, "VOT"), arguments.out)]
     elif arguments.kind == "otb":
         written = layouts.write_otb(sequences, arguments.out)

@@ -345,7 +345,7 @@ MISSING = {
     "train training/recipes/smoke.yaml": "torch is not installed; pip install 'depthgate[train]'",
     "calibrate none --data none": "joblib is not installed; pip install 'depthgate[train]'",
     "export none --out none": "onnx is not installed; pip install 'depthgate[export]'",
-    "eval folder none --out none": "matplotlib is not installed; pip install 'depthgate[eval]'",
+    "eval folder none --out none": "joblib is not installed; pip install 'depthgate[eval]'",
     "eval otb none --out none": "matplotlib is not installed; pip install 'depthgate[eval]'",
     "bench --parts": "matplotlib is not installed; pip install 'depthgate[eval]'",
     "search show 0": "torch is not installed; pip install 'depthgate[search]'",

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.training.test_shards import rows
+from tests.training.data.test_shards import rows
 from training.data.feed import feed
 from training.data.pairs import Batch, PairStream
 from training.data.shards import open_shards

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import training.data.held_out as room
-from tests.training.test_frame_store import entry, write_clip, write_pictures
+from tests.training.data.test_store import entry, write_clip, write_pictures
 from training.data.held_out import held_out_pairs
 
 

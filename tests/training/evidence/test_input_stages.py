@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import training.evidence.input_stages as bench
-from tests.training.test_shards import reference, rows
+from tests.training.data.test_shards import reference, rows
 from tracker.crop import Window
 from training.data.pairs import PairStream
 from training.data.shards import open_shards
