@@ -10,14 +10,11 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from arguments import box, count, positive
 from eval import verbs as evaluation
-from eval.arguments import box, count, positive
 from training.nas import verbs as search
-
-if TYPE_CHECKING:
-    from training.recipe import Recipe
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 BASE = "pip install -e . here, or run what make demo makes: .venv/bin/python"
@@ -220,12 +217,15 @@ def _add_train(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from training import distributed, explain, loop, recipe
+    from training import explain, loop, show_batch
+    from training.distributed.world import leads
+    from training.recipe.errors import RecipeError
+    from training.recipe.load import load
 
     picture = arguments.out
     if picture is not None and (picture.suffix.lower() != ".png" or picture.is_dir()):
-        raise recipe.RecipeError(f"--out: got {picture}, which is not the name of a picture; name it .png")
-    wanted = recipe.load(arguments.recipe, arguments.overrides)
+        raise RecipeError(f"--out: got {picture}, which is not the name of a picture; name it .png")
+    wanted = load(arguments.recipe, arguments.overrides)
     folder = arguments.folder or loop.default_runs() / arguments.recipe.stem
     if arguments.explain:
         explained = explain.explain(wanted, arguments.processes or 1)
@@ -235,29 +235,16 @@ def _train(arguments: argparse.Namespace) -> int:
         print(f"plan {picture}")
         return DONE
     if arguments.show_batch:
-        return _show_batch(wanted, arguments.show_batch)
+        print(show_batch.show_batch(wanted, arguments.show_batch))
+        return DONE
     for flag in ("out", "processes"):
         if getattr(arguments, flag) is not None:
-            raise recipe.RecipeError(f"--{flag}: goes with --explain alone; add --explain, or leave it out")
-    if distributed.leads():
+            raise RecipeError(f"--{flag}: goes with --explain alone; add --explain, or leave it out")
+    if leads():
         print(f"run {folder}")
     weights = loop.train(wanted, folder)
-    if distributed.leads():
+    if leads():
         print(f"weights {weights}")
-    return DONE
-
-
-def _show_batch(recipe: "Recipe", picture: Path) -> int:
-    from training import frame_store, tracking
-    from training.recipe import RecipeError
-    from training.run.batch_picture import draw_batch
-
-    if recipe.data.root is None:
-        raise RecipeError("--show-batch: got a recipe with data.images, expected one that trains a tracker")
-    store, library = frame_store.open_store(Path(recipe.data.root)), tracking.open_composed(recipe)
-    phase = recipe.phases[0]
-    count = draw_batch(tracking.pair_stream(recipe, store, library, phase), picture)
-    print(f"{count} samples of the phase {phase.name}: {picture}")
     return DONE
 
 

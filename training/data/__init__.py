@@ -1,1 +1,1 @@
-"""Where samples come from: stores of pictures, and the streams that draw from them."""
+"""After the schedule: packs or folders become stores, stores become samples, samples become batches."""

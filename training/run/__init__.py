@@ -1,1 +1,1 @@
-"""What a run leaves behind, and what guards it."""
+"""Around the loop: gradients and precision, guards, validation, logs, and what a run leaves on disk."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from eval.arguments import count, positive
+from arguments import count, positive
 from tracker.errors import TrackerError
 from training.data.compose.library import SPLITS, open_library
 from training.data.compose.pack import compose, default_pack, write_pack, write_sheet

@@ -27,8 +27,9 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track as progress
 
-from eval.sequences import read_frames, read_pack
+from eval.data.sequences import read_frames, read_pack
 from tracker.cache import user_cache
+from tracker.crop import Image
 from tracker.errors import SourceError
 from training.data.compose.rle import Mask, decode_mask
 
@@ -43,7 +44,6 @@ CLOSE_UP = 0.25
 MARGIN = 3
 """Pixels around a mask, for its feathered edge."""
 
-Image = npt.NDArray[np.uint8]
 Index = npt.NDArray[np.int64]
 OBJECT, BACKGROUND = 4, 3  # channels of a picture of the library
 

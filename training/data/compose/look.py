@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.data.compose.library import Image
+from tracker.crop import Image
 from training.data.compose.motion import Floats, draw_wander, log_uniform
 
 Noise = npt.NDArray[np.int16]

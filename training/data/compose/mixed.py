@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.streams import Batch, Pairs, Sample, batch_of
+from training.data.pairs import Batch, Pairs, Sample, batch_of
 
 
 @dataclass(frozen=True)

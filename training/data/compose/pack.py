@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 from rich.progress import track as progress
 
-from eval.kept import file_for, folder_for
+from eval.results.store import file_for, folder_for
+from tracker.crop import Image
 from tracker.outputs import VideoWriter
-from training.data.compose.library import Image, Library
+from training.data.compose.library import Library
 from training.data.compose.motion import Floats
 from training.data.compose.sequence import ComposedSequence
 

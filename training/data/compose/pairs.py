@@ -14,16 +14,15 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from tracker.crop import Window, context_side, window_at
-from training.augment import Photometric, draw_photometric, search_jitter
-from training.data.compose.library import Image, Library
+from tracker.crop import Image, Window, context_side, window_at
+from training.data.augment import Photometric, draw_photometric, search_jitter
+from training.data.compose.library import Library
 from training.data.compose.look import degrade
 from training.data.compose.motion import Floats, log_uniform
 from training.data.compose.render import render
 from training.data.compose.scene import Scene
 from training.data.compose.sequence import ComposedSequence, clipped_boxes
-from training.frame_store import mean_colour
-from training.streams import (
+from training.data.pairs import (
     SEARCH_PX,
     TEMPLATE_PX,
     Batch,
@@ -32,6 +31,7 @@ from training.streams import (
     crops,
     scene_px,
 )
+from training.data.store import mean_colour
 
 FRAMES, LONGEST_GAP = 100, 90
 WELL_SEEN = 0.6

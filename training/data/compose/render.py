@@ -9,8 +9,8 @@ import math
 import cv2
 import numpy as np
 
-from training.augment import MotionBlur
-from training.data.compose.library import Image
+from tracker.crop import Image
+from training.data.augment import MotionBlur
 from training.data.compose.motion import Floats, after, apply, inverse
 from training.data.compose.scene import Layer, Scene
 

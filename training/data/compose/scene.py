@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.data.compose.library import Image, Library
+from tracker.crop import Image
+from training.data.compose.library import Library
 from training.data.compose.look import Look, draw_look
 from training.data.compose.motion import Floats, draw_path, draw_shake, draw_wander, log_uniform, placed
 

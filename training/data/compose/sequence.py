@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.data.compose.library import Image, Library
+from tracker.crop import Image
+from training.data.compose.library import Library
 from training.data.compose.look import degrade
 from training.data.compose.motion import Floats, apply, inverse
 from training.data.compose.render import render

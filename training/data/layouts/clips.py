@@ -11,9 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from eval.sequences import Boxes
+from eval.data.sequences import Boxes
+from tracker.crop import Image
 from tracker.errors import SourceError
-from training.frame_store import MIN_BOX_PX, Image, Row
+from training.data.store import MIN_BOX_PX, Row
 
 FRAMES_PER_TARGET = 30
 LONGEST_SIDE = 640

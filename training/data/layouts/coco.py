@@ -11,7 +11,7 @@ from typing import Any
 
 from tracker.errors import SourceError
 from training.data.layouts.clips import read_picture
-from training.frame_store import STILL, Row
+from training.data.store import STILL, Row
 
 MIN_SIDE = 12
 

@@ -1,6 +1,6 @@
 """Which layouts lie under a folder, and all their rows.
 
-    python -m training.write_shards --data /data/got10k --out shards
+    python -m training.data.write_shards --data /data/got10k --out shards
 
 A folder is one data set, or holds some, each in a folder of its own.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tracker.cache import user_cache
 from training.data.layouts import coco, got10k, imagenet_vid, lasot, trackingnet
-from training.frame_store import LAYOUT, FrameStore, Row, open_frames, pack_rows, packs_digest, write_frames
+from training.data.store import LAYOUT, FrameStore, Row, open_frames, pack_rows, packs_digest, write_frames
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,10 @@ LAYOUTS = tuple(
 )
 
 
-def layouts_in(root: Path) -> list[tuple[Layout, Path]]:
-    """The data sets that `root` is, or else those that its folders are; the order is by name."""
+def data_sets_in(root: Path) -> list[tuple[Layout, Path]]:
+    """The data sets that `root` is, or else those that its folders are, by name; none beside the packs."""
+    if (root / "video/train/index.json").is_file():
+        return []
     for folders in ([root], sorted(path for path in root.glob("*") if path.is_dir())):
         found = [(layout, folder) for folder in folders for layout in LAYOUTS if layout.index(folder)]
         if found:
@@ -51,7 +53,7 @@ def layouts_in(root: Path) -> list[tuple[Layout, Path]]:
     return []
 
 
-def layout_rows(found: list[tuple[Layout, Path]]) -> Iterator[Row]:
+def data_set_rows(found: list[tuple[Layout, Path]]) -> Iterator[Row]:
     """All items, one data set after the other."""
     for layout, folder in found:
         yield from layout.rows(folder)
@@ -63,26 +65,25 @@ def training_rows(root: Path) -> tuple[Iterator[Row], str]:
     Raises:
         SourceError: there is neither.
     """
-    packs = (root / "video/train/index.json").is_file()
-    if not packs and (found := layouts_in(root)):
-        return layout_rows(found), layouts_digest(found)
+    if found := data_sets_in(root):
+        return data_set_rows(found), data_sets_digest(found)
     return pack_rows(root), packs_digest(root)
 
 
-def open_layouts(found: list[tuple[Layout, Path]], cache: Path | None = None) -> FrameStore:
+def open_data_sets(found: list[tuple[Layout, Path]], cache: Path | None = None) -> FrameStore:
     """Their raw store, built in the user's cache on first use: for what fits decoded on a disk.
 
     Raises:
         SourceError: a picture or an annotation cannot be read.
     """
-    digest = layouts_digest(found)
+    digest = data_sets_digest(found)
     folder = (cache or user_cache()) / f"frames-{LAYOUT}-{digest}"
     if not (folder / "items.npz").is_file():
-        write_frames(layout_rows(found), folder)
+        write_frames(data_set_rows(found), folder)
     return open_frames(folder, digest)
 
 
-def layouts_digest(found: list[tuple[Layout, Path]]) -> str:
+def data_sets_digest(found: list[tuple[Layout, Path]]) -> str:
     """16 hexadecimal digits of the names and sizes of the files that say what is there."""
     seen = hashlib.sha256()
     for layout, folder in found:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
 
-from eval.sequences import read_sequences
+from eval.data.sequences import read_sequences
 from training.data.layouts.clips import Clip, Target, clip_rows, pictures_in
-from training.frame_store import ANNOTATED, Row
+from training.data.store import ANNOTATED, Row
 
 
 def index(root: Path) -> list[Path]:

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from eval.sequences import Boxes
+from eval.data.sequences import Boxes
 from tracker.errors import SourceError
 from training.data.layouts.clips import Clip, Target, clip_rows, pictures_in
-from training.frame_store import ANNOTATED, Row
+from training.data.store import ANNOTATED, Row
 
 ANNOTATIONS, PICTURES = "Annotations/VID/train", "Data/VID/train"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.sequences import Boxes, read_boxes
+from eval.data.sequences import Boxes, read_boxes
 from tracker.errors import SourceError
 from training.data.layouts.clips import Clip, Target, clip_rows, pictures_in
-from training.frame_store import ANNOTATED, Row
+from training.data.store import ANNOTATED, Row
 
 FLAGS = ("full_occlusion.txt", "out_of_view.txt")
 

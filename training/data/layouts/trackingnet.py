@@ -8,9 +8,9 @@ whose frames are still zipped is left out.
 from collections.abc import Iterator
 from pathlib import Path
 
-from eval.sequences import read_boxes
+from eval.data.sequences import read_boxes
 from training.data.layouts.clips import Clip, Target, clip_rows, pictures_in
-from training.frame_store import RELIABLE, Row
+from training.data.store import RELIABLE, Row
 
 
 def index(root: Path) -> list[Path]:

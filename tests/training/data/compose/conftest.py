@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.training.test_frame_store import entry, write_clip
+from tests.training.data.test_store import entry, write_clip
 from training.data.compose.library import Library, open_library
 
 SIDE = 160

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from eval.sequences import read_frames, read_pack
+from eval.data.sequences import read_frames, read_pack
 from training.data.compose.__main__ import main
 from training.data.compose.library import open_library
 from training.data.compose.pack import default_pack, write_pack

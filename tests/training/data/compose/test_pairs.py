@@ -7,11 +7,10 @@ import pytest
 import training.data.compose.pairs as room
 from tracker.crop import Window, cut
 from training.data.compose.look import Look as CameraLook
-from training.data.compose.mixed import MixedStream
 from training.data.compose.pairs import FRAMES, ComposedPairs, draw_window, has_company, share_inside
 from training.data.compose.render import render
-from training.feed import feed, joined
-from training.frame_store import mean_colour
+from training.data.feed import feed, joined
+from training.data.store import mean_colour
 
 CLEAR = CameraLook(np.ones((FRAMES, 3)), np.zeros(FRAMES), shutter=0, soft=0, noise=0, quality=None)
 
@@ -160,26 +159,3 @@ def test_company_is_another_middle_within_two_extents(pairs):
 )
 def test_share_of_a_box_in_a_window(box, share):
     assert share_inside(np.array(box, float), Window(0, 0, 100)) == pytest.approx(share)
-
-
-class Constant:
-    """Says its name; draws nothing."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def sample(self, index):
-        return self.name, index
-
-    def describe(self, index):
-        return f"{self.name} {index}"
-
-
-def test_each_sample_of_a_mixture_decides_by_itself():
-    mixed = MixedStream((Constant("a"), Constant("b")), (0.8, 0.2), 3, "exits")
-    drawn = [mixed.sample(i) for i in range(2000)]
-    assert [i for _, i in drawn] == list(range(2000))
-    assert np.mean([name == "b" for name, _ in drawn]) == pytest.approx(0.2, abs=0.03)
-    assert mixed.sample(1234) == drawn[1234] and mixed.describe(7) == f"{drawn[7][0]} 7"
-    other = MixedStream((Constant("a"), Constant("b")), (0.8, 0.2), 4, "exits")
-    assert [other.sample(i)[0] for i in range(50)] != [name for name, _ in drawn[:50]]

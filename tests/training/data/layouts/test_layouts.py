@@ -10,15 +10,22 @@ from tests.training.data.layouts import trees
 from tests.training.data.layouts.trees import TREES, box_at
 from tracker import SourceError
 from training.data.layouts.clips import Clip, Target, clip_rows, spread
-from training.data.layouts.find import layout_rows, layouts_digest, layouts_in, open_layouts, training_rows
-from training.frame_store import ANNOTATED, RELIABLE, STILL
-from training.shards import open_shards
-from training.streams import PairStream
-from training.write_shards import main as write_shards_main
+from training.data.layouts.find import (
+    data_set_rows,
+    data_sets_digest,
+    data_sets_in,
+    open_data_sets,
+    training_rows,
+)
+from training.data.open import open_store
+from training.data.pairs import PairStream
+from training.data.shards import open_shards
+from training.data.store import ANNOTATED, RELIABLE, STILL
+from training.data.write_shards import main as write_shards_main
 
 
 def rows_of(root):
-    return list(layout_rows(layouts_in(root)))
+    return list(data_set_rows(data_sets_in(root)))
 
 
 def left_edges(rows):
@@ -28,7 +35,7 @@ def left_edges(rows):
 @pytest.mark.parametrize("name", TREES)
 def test_the_tree_is_known_by_its_name_and_its_boxes_lie_on_its_targets(name, tmp_path):
     root = TREES[name](tmp_path)
-    assert [(layout.name, folder) for layout, folder in layouts_in(root)] == [(name, root)]
+    assert [(layout.name, folder) for layout, folder in data_sets_in(root)] == [(name, root)]
     for row in rows_of(root):
         x, y, w, h = (round(v) for v in row.box)
         assert row.image[y + 3 : y + h - 3, x + 3 : x + w - 3].mean() > 200
@@ -74,7 +81,7 @@ def test_vid_follows_every_track_and_shares_pictures(tmp_path):
     assert by_track == {"0": 3, "1": 2}
     assert {row.group for row in rows} == {"vid:n02691156", "vid:n02084071"}
     assert rows[0].image is rows[1].image and len({id(row.image) for row in rows}) == 3
-    assert layouts_in(tmp_path), "the folder that holds ILSVRC2015 is known too"
+    assert data_sets_in(tmp_path), "the folder that holds ILSVRC2015 is known too"
 
 
 def test_coco_leaves_crowds_and_small_boxes_out_and_shrinks_pictures(tmp_path):
@@ -129,18 +136,23 @@ def test_clips_of_unequal_length_are_refused(tmp_path):
 def test_several_data_sets_under_one_folder_become_one_store(tmp_path, monkeypatch):
     for name, write in TREES.items():
         write(tmp_path / "data" / name.replace(" ", "-").lower())
-    found = layouts_in(tmp_path / "data")
+    found = data_sets_in(tmp_path / "data")
     assert [layout.name for layout, _ in found] == ["COCO", "GOT-10k", "ImageNet VID", "LaSOT", "TrackingNet"]
-    store = open_layouts(found, tmp_path / "cache")
+    store = open_data_sets(found, tmp_path / "cache")
     assert Counter(store.kind.tolist()) == {ANNOTATED: 8 + 5 + 4, RELIABLE: 12, STILL: 3}
     monkeypatch.setattr("training.data.layouts.find.write_frames", lambda *a: pytest.fail("built again"))
-    assert open_layouts(found, tmp_path / "cache").digest == store.digest == layouts_digest(found)
+    assert open_data_sets(found, tmp_path / "cache").digest == store.digest == data_sets_digest(found)
+
+
+def test_a_recipes_root_may_be_a_data_set(tmp_path):
+    store = open_store(trees.lasot(tmp_path / "lasot"), tmp_path / "cache")
+    assert len(store.kind) == 4 and set(store.kind.tolist()) == {ANNOTATED}
 
 
 @pytest.mark.parametrize("name", TREES)
 def test_pairs_are_drawn_from_one_data_set_alone(name, tmp_path):
     """None has every kind of item; a store of the packs has."""
-    stream = PairStream(open_layouts(layouts_in(TREES[name](tmp_path / "data")), tmp_path), 1, "exits")
+    stream = PairStream(open_data_sets(data_sets_in(TREES[name](tmp_path / "data")), tmp_path), 1, "exits")
     batch = stream.batch(0, 24)
     assert batch.search[256].shape == (24, 256, 256, 3) and np.isfinite(batch.boxes).all()
     assert batch.present.sum() > 12
@@ -163,12 +175,12 @@ def test_boxes_too_small_to_learn_from_make_no_store(tmp_path):
     root = trees.trackingnet(tmp_path / "data")
     trees.lines(root / "TRAIN_0/anno/0-6LB4FqxoE_0.txt", ["20,30,4,4"] * 12)
     with pytest.raises(SourceError, match="no picture with a target"):
-        open_layouts(layouts_in(root), tmp_path / "cache")
+        open_data_sets(data_sets_in(root), tmp_path / "cache")
 
 
 def test_another_annotation_is_another_digest(tmp_path):
     root = trees.lasot(tmp_path)
-    before = layouts_digest(layouts_in(root))
+    before = data_sets_digest(data_sets_in(root))
     with open(root / "airplane/airplane-1/groundtruth.txt", "a") as out:
         out.write("1,2,30,40\n")
-    assert layouts_digest(layouts_in(root)) != before
+    assert data_sets_digest(data_sets_in(root)) != before
