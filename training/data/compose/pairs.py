@@ -36,25 +36,25 @@ from training.data.store import mean_colour
 FRAMES, LONGEST_GAP = 100, 90
 WELL_SEEN = 0.6
 """Visible share of a template's target."""
-LOOKS = {"tracked": 0.5, "lagging": 0.25, "drifted": 0.25}
+SEARCHES = {"tracked": 0.5, "lagging": 0.25, "drifted": 0.25}
 LONGEST_LAG = 8
 EVENTFUL_SHARE, NEAR = 0.4, 2.0
 """Of samples whose search time is drawn from those at which something is near; in extents of the target."""
 REMOVED_SHARE = 0.04
-"""Of samples whose target is taken out of the scene, look-alikes and all else left in."""
+"""Of samples whose target and its exact twins are taken out of the scene; all else stays."""
 INSIDE, OUTSIDE = 0.5, 0.05
 """Share of the box in the window, from which on the target is in view, and up to which it is not."""
 THUMBNAIL = 0.125
 
 
 @dataclass(frozen=True)
-class Look:
+class Search:
     """Where a tracker looks, and whether it finds the target there.
 
     Attributes:
-        kind: a key of LOOKS, or `absent` where there is no target that could be followed.
+        kind: a key of SEARCHES, `absent` where the target is hidden or gone, or `removed`.
         window: in pixels of the frame.
-        box: xyxy in pixels of the 256-px search crop, before `flip`; of the last known place, if not present.
+        box: xyxy in pixels of the 256-px search crop, before `flip`; means nothing where not present.
     """
 
     kind: str
@@ -71,7 +71,7 @@ class Pair:
     template_time: int
     search_time: int
     template: Window
-    look: Look
+    search: Search
     light: Photometric
     flip: bool
 
@@ -79,14 +79,14 @@ class Pair:
     def scene(self) -> Scene:
         """At search time: without the target if it is not present, and then without its very twins."""
         scene = self.sequence.scene
-        return scene if self.look.present else without(scene, scene.target.item)
+        return scene if self.search.present else without(scene, scene.target.item)
 
     def sample(self) -> Sample:
         template = self._crops(self.sequence.scene, self.template_time, self.template, TEMPLATE_PX)
-        search = self._crops(self.scene, self.search_time, self.look.window, SEARCH_PX)
-        left, top, right, bottom = self.look.box
-        box = (SEARCH_PX - right, top, SEARCH_PX - left, bottom) if self.flip else self.look.box
-        return Sample(search, template, box, self.look.present)
+        search = self._crops(self.scene, self.search_time, self.search.window, SEARCH_PX)
+        left, top, right, bottom = self.search.box
+        box = (SEARCH_PX - right, top, SEARCH_PX - left, bottom) if self.flip else self.search.box
+        return Sample(search, template, box, self.search.present)
 
     def _crops(self, scene: Scene, t: int, window: Window, most_px: int) -> dict[int, Image]:
         image = draw_window(scene, t, window, scene_px(window, most_px))
@@ -112,7 +112,7 @@ class ComposedPairs:
     def describe(self, index: int) -> str:
         """In a few words, how the sample was made."""
         pair = self.draw(index)
-        return f"composed {pair.search_time - pair.template_time:+d} frames, {pair.look.kind}"
+        return f"composed {pair.search_time - pair.template_time:+d} frames, {pair.search.kind}"
 
     def draw(self, index: int) -> Pair:
         """What sample `index` shows."""
@@ -120,13 +120,13 @@ class ComposedPairs:
         sequence = ComposedSequence(self.library, int(rng.integers(2**62)), index, FRAMES)
         first = int(rng.choice(np.flatnonzero(sequence.visible >= WELL_SEEN)))
         second = search_time(rng, sequence, first)
-        look = draw_look(rng, sequence, second, math.copysign(1, second - first))
+        search = draw_search(rng, sequence, second, math.copysign(1, second - first))
         if rng.random() < REMOVED_SHARE:
-            look = replace(look, kind="removed", present=False)
+            search = replace(search, kind="removed", present=False)
         template = template_window(rng, sequence.boxes[first])
         light = draw_photometric(rng)
         light = replace(light, gain=np.sqrt(light.gain), offset=0.0)  # the scene has light of its own
-        return Pair(sequence, first, second, template, look, light, bool(rng.random() < 0.5))
+        return Pair(sequence, first, second, template, search, light, bool(rng.random() < 0.5))
 
 
 def template_window(rng: np.random.Generator, box: Floats) -> Window:
@@ -158,22 +158,22 @@ def has_company(sequence: ComposedSequence) -> npt.NDArray[np.bool_]:
     return near & ~sequence.absent
 
 
-def draw_look(rng: np.random.Generator, sequence: ComposedSequence, t: int, onward: float) -> Look:
+def draw_search(rng: np.random.Generator, sequence: ComposedSequence, t: int, onward: float) -> Search:
     """Where to look at time t, coming from earlier (`onward` 1) or later (−1) frames."""
-    kind = str(rng.choice(list(LOOKS), p=list(LOOKS.values())))
+    kind = str(rng.choice(list(SEARCHES), p=list(SEARCHES.values())))
     here = sequence.boxes[t]
     if sequence.absent[t]:
-        return _looked("absent", _jittered(rng, last_seen(sequence, t, onward)), here)
+        return _search("absent", _jittered(rng, last_seen(sequence, t, onward)), here)
     if kind == "lagging":
         before = int(np.clip(t - onward * rng.integers(1, LONGEST_LAG + 1), 0, sequence.frames - 1))
-        seen = _looked(kind, _jittered(rng, last_seen(sequence, before, onward), 0.3), here)
+        seen = _search(kind, _jittered(rng, last_seen(sequence, before, onward), 0.3), here)
     elif kind == "drifted":
-        seen = _looked(kind, _jittered(rng, _off_its_way(rng, sequence, t), 0.5), here)
+        seen = _search(kind, _jittered(rng, _off_its_way(rng, sequence, t), 0.5), here)
     else:
-        seen = _looked(kind, _jittered(rng, here), here)
+        seen = _search(kind, _jittered(rng, here), here)
     share = share_inside(here, seen.window)
     if OUTSIDE < share < INSIDE:
-        return _looked("tracked", _jittered(rng, here), here)
+        return _search("tracked", _jittered(rng, here), here)
     return replace(seen, present=share >= INSIDE)
 
 
@@ -240,11 +240,11 @@ def _jittered(rng: np.random.Generator, box: Floats, share: float = 1.0) -> Wind
     return window_at(x + w / 2 - dx * share * side, y + h / 2 - dy * share * side, side)
 
 
-def _looked(kind: str, window: Window, box: Floats) -> Look:
+def _search(kind: str, window: Window, box: Floats) -> Search:
     """With the box in pixels of the crop; that of nothing is the middle quarter."""
     if np.isnan(box).any():
-        return Look(kind, window, (0.375 * SEARCH_PX,) * 2 + (0.625 * SEARCH_PX,) * 2, False)
+        return Search(kind, window, (0.375 * SEARCH_PX,) * 2 + (0.625 * SEARCH_PX,) * 2, False)
     zoom = SEARCH_PX / window.side
     left, top = ((box[:2] - (window.x0, window.y0)) * zoom).tolist()
     w, h = (box[2:] * zoom).tolist()
-    return Look(kind, window, (left, top, left + w, top + h), True)
+    return Search(kind, window, (left, top, left + w, top + h), True)

@@ -6,13 +6,13 @@ import pytest
 
 import training.data.compose.pairs as room
 from tracker.crop import Window, cut
-from training.data.compose.look import Look as CameraLook
+from training.data.compose.look import Look
 from training.data.compose.pairs import FRAMES, ComposedPairs, draw_window, has_company, share_inside
 from training.data.compose.render import render
 from training.data.feed import feed, joined
 from training.data.store import mean_colour
 
-CLEAR = CameraLook(np.ones((FRAMES, 3)), np.zeros(FRAMES), shutter=0, soft=0, noise=0, quality=None)
+CLEAR = Look(np.ones((FRAMES, 3)), np.zeros(FRAMES), shutter=0, soft=0, noise=0, quality=None)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_crops_are_what_the_tracker_would_cut_from_the_frame(pairs):
         pair = pairs.draw(index)
         scene = replace(pair.sequence.scene, look=CLEAR)
         frame = render(scene, pair.search_time, np.eye(2, 3), scene.size)
-        window = pair.look.window
+        window = pair.search.window
         px = min(window.side, 256)
         ours = draw_window(scene, pair.search_time, window, px)
         theirs = cut(frame, window, px, mean_colour(frame))
@@ -77,16 +77,16 @@ def test_the_box_leads_back_to_the_one_in_the_frame(pairs):
     seen = 0
     for index in range(60):
         pair, sample = pairs.draw(index), None
-        if not pair.look.present:
+        if not pair.search.present:
             continue
-        left, top, right, bottom = pair.look.box
-        zoom = pair.look.window.side / 256
-        x, y = pair.look.window.x0 + left * zoom, pair.look.window.y0 + top * zoom
+        left, top, right, bottom = pair.search.box
+        zoom = pair.search.window.side / 256
+        x, y = pair.search.window.x0 + left * zoom, pair.search.window.y0 + top * zoom
         box = (x, y, (right - left) * zoom, (bottom - top) * zoom)
         assert box == pytest.approx(tuple(pair.sequence.boxes[pair.search_time]))
         sample = pair.sample()
         mirrored = (256 - right, top, 256 - left, bottom)
-        assert sample.box == (mirrored if pair.flip else pair.look.box)
+        assert sample.box == (mirrored if pair.flip else pair.search.box)
         assert pair.sequence.visible[pair.template_time] >= 0.6
         seen += 1
     assert seen > 30
@@ -97,16 +97,16 @@ def test_present_means_in_view_and_in_the_scene(pairs):
     for index in range(150):
         pair = pairs.draw(index)
         box, t = pair.sequence.boxes[pair.search_time], pair.search_time
-        if pair.look.present:
-            assert share_inside(box, pair.look.window) >= 0.5 and not pair.sequence.absent[t]
+        if pair.search.present:
+            assert share_inside(box, pair.search.window) >= 0.5 and not pair.sequence.absent[t]
         else:
-            gone = pair.look.kind == "removed" or pair.sequence.absent[t]
-            assert gone or share_inside(box, pair.look.window) <= 0.05
+            gone = pair.search.kind == "removed" or pair.sequence.absent[t]
+            assert gone or share_inside(box, pair.search.window) <= 0.05
             item = pair.sequence.scene.target.item
             assert all(layer.item != item for layer in (*pair.scene.behind, *pair.scene.front))
             assert not pair.scene.target.shown.any()
-        assert np.isfinite(pair.look.box).all()
-        kinds.add(pair.look.kind)
+        assert np.isfinite(pair.search.box).all()
+        kinds.add(pair.search.kind)
     assert kinds >= {"tracked", "lagging", "drifted", "absent"}
 
 
@@ -114,9 +114,11 @@ def test_a_removed_target_leaves_the_rest(pairs, monkeypatch):
     kept = pairs.draw(3)
     monkeypatch.setattr(room, "REMOVED_SHARE", 1.0)
     removed = pairs.draw(3)
-    assert kept.look.present and not removed.look.present
-    (left, top, right, bottom), side = kept.look.box, kept.look.window.side
-    one, two = (draw_window(p.scene, p.search_time, p.look.window, 256).astype(int) for p in (kept, removed))
+    assert kept.search.present and not removed.search.present
+    (left, top, right, bottom), side = kept.search.box, kept.search.window.side
+    one, two = (
+        draw_window(p.scene, p.search_time, p.search.window, 256).astype(int) for p in (kept, removed)
+    )
     changed = np.abs(one - two).max(2) > 8
     assert changed[round(top) : round(bottom), round(left) : round(right)].mean() > 0.3
     assert side > 0 and changed.mean() < 0.5
