@@ -64,6 +64,7 @@ class Groups:
 
     @classmethod
     def by_label(cls, items: Index, label: npt.NDArray[np.str_]) -> "Groups":
+        """Group `items` by what `label`, a column of the library, says of them."""
         members = [items[label[items] == name] for name in np.unique(label[items])]
         size = np.sqrt([len(group) for group in members])
         group = {int(item): number for number, group in enumerate(members) for item in group}

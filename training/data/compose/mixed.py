@@ -19,6 +19,7 @@ class MixedStream:
     phase: str
 
     def sample(self, index: int) -> Sample:
+        """Draw sample `index` of the stream that it comes from."""
         return self.stream_of(index).sample(index)
 
     def batch(self, start: int, count: int) -> Batch:
@@ -26,8 +27,10 @@ class MixedStream:
         return batch_of(self, start, count)
 
     def describe(self, index: int) -> str:
+        """In a few words, how the sample was made."""
         return self.stream_of(index).describe(index)
 
     def stream_of(self, index: int) -> Pairs:
+        """Choose the stream of sample `index`."""
         rng = np.random.default_rng((self.seed, zlib.crc32(self.phase.encode()), index, 3))
         return self.streams[int(rng.choice(len(self.streams), p=self.shares))]

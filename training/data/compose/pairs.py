@@ -82,6 +82,7 @@ class Pair:
         return scene if self.search.present else without(scene, scene.target.item)
 
     def sample(self) -> Sample:
+        """Draw the crops."""
         template = self._crops(self.sequence.scene, self.template_time, self.template, TEMPLATE_PX)
         search = self._crops(self.scene, self.search_time, self.search.window, SEARCH_PX)
         left, top, right, bottom = self.search.box
@@ -103,6 +104,7 @@ class ComposedPairs:
     phase: str
 
     def sample(self, index: int) -> Sample:
+        """Draw the crops of pair `index`."""
         return self.draw(index).sample()
 
     def batch(self, start: int, count: int) -> Batch:

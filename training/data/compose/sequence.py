@@ -72,6 +72,7 @@ class ComposedSequence:
 
     @property
     def scene(self) -> Scene:
+        """What happens in it."""
         return self._drawn.scene
 
     @property

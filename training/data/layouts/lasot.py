@@ -30,6 +30,7 @@ def rows(root: Path) -> Iterator[Row]:
 
 
 def training_folders(root: Path) -> list[Path]:
+    """The sequences that training_set.txt names, or that testing_set.txt does not."""
     folders = [path.parent for path in index(root)]
     for name, wanted in (("training_set.txt", True), ("testing_set.txt", False)):
         if (root / name).is_file():

@@ -20,6 +20,7 @@ def index(root: Path) -> list[Path]:
 
 
 def rows(root: Path) -> Iterator[Row]:
+    """Frames of every video whose frames are unzipped."""
     for path in index(root):
         video = path.stem.rsplit("_", 1)[0]
         target = Target(f"trackingnet:{path.stem}", read_boxes(path), f"trackingnet:{video}")
@@ -27,4 +28,5 @@ def rows(root: Path) -> Iterator[Row]:
 
 
 def frames_of(annotation: Path) -> Path:
+    """The folder of the pictures that an annotation belongs to."""
     return annotation.parents[1] / "frames" / annotation.stem
