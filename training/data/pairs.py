@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tracker.arrays import Image
 from tracker.crop import Window, context_side, cut, window_at
 from tracker.errors import SourceError
 from training.data.augment import (
@@ -30,8 +31,6 @@ SEARCH_PX, TEMPLATE_PX = 256, 128
 KIND_SHARES = {ANNOTATED: 0.34, RELIABLE: 0.24, PSEUDO: 0.06, STILL: 0.36}
 NEGATIVE_SHARE, DISTRACTOR_SHARE, BLUR_SHARE = 0.08, 0.15, 0.12
 MOSTLY_FILL, SURROUND_SHARE = 0.6, 0.6
-
-Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

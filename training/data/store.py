@@ -25,9 +25,11 @@ import numpy.typing as npt
 from rich.progress import track as progress
 
 from eval.data.sequences import Sequence, read_frames, read_pack
+from tracker.arrays import Image
 from tracker.cache import user_cache
 from tracker.crop import Window, cut
 from tracker.errors import SourceError
+from tracker.template import mean_colour
 
 ANNOTATED, RELIABLE, PSEUDO, STILL, BACKGROUND = range(5)
 KINDS = ("annotated", "reliable", "pseudo", "still", "background")
@@ -35,8 +37,6 @@ FRAMES_PER_TRACK = {ANNOTATED: 60, RELIABLE: 16, PSEUDO: 5}
 FRAMES_PER_FODA_TRACK = 6
 MIN_BOX_PX = 6
 LAYOUT = 1
-
-Image = npt.NDArray[np.uint8]
 
 
 class PictureStore(Protocol):
@@ -103,12 +103,6 @@ class FrameStore:
     def region(self, item: int, window: Window, px: int) -> Image:
         image = self.image(item)
         return cut(image, window, px, mean_colour(image))
-
-
-def mean_colour(image: Image) -> tuple[int, int, int]:
-    """BGR, of every fourth pixel in both directions, rounded down."""
-    blue, green, red = (int(v) for v in image[::4, ::4].reshape(-1, 3).mean(0))
-    return blue, green, red
 
 
 @dataclass(frozen=True, eq=False)
