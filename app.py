@@ -122,10 +122,10 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser = _Parser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="depthgate", description="Track an object, spending on each frame only what it needs."
     )
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=type(parser))
     _add_track(verbs, common)
     _add_train(verbs, common)
     _add_export(verbs, common)

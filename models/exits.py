@@ -33,6 +33,7 @@ class Exit(nn.Module):
         self.box_tower = separable(channels, 5)
         self.score = nn.Conv2d(channels, 1, 1)
         self.box = nn.Conv2d(channels, 4, 1)
+        assert self.score.bias is not None and self.box.bias is not None
         nn.init.constant_(self.score.bias, -2.0)
         nn.init.normal_(self.box.weight, 0, 0.01)
         nn.init.constant_(self.box.bias, 0.7)

@@ -70,7 +70,8 @@ class BackboneGraph(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         rest = list(inputs)
         crop = pixels(rest.pop(0)) if self.reads_pixels else None
-        return self.stage(crop, rest.pop(0) if self.k > 1 else None)
+        carry: Tensor = self.stage(crop, rest.pop(0) if self.k > 1 else None)
+        return carry
 
 
 def export(weights: Path, out: Path) -> Path:

@@ -20,7 +20,8 @@ class Gate(nn.Module):
         self.layers = nn.Sequential(nn.Linear(STATISTICS, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
     def forward(self, statistics: Tensor) -> Tensor:
-        return self.layers(self.standardise(statistics))
+        logit: Tensor = self.layers(self.standardise(statistics))
+        return logit
 
 
 def stick_breaking(stop: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """The whole network: backbone, an exit per stage, gates between them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +40,8 @@ class DepthGate(nn.Module):
         super().__init__()
         self.spec = spec
         self.backbone = Backbone(spec.stages)
-        self.exits = nn.ModuleList(Exit(stage.width, spec.head_channels) for stage in spec.stages)
+        exits = nn.ModuleList(Exit(stage.width, spec.head_channels) for stage in spec.stages)
+        self.exits = cast("Sequence[Exit]", exits)
         self.gates = nn.ModuleList(Gate() for _ in spec.stages[:-1])
         for module in self.backbone.modules():
             if isinstance(module, nn.Conv2d):

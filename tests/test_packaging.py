@@ -27,7 +27,7 @@ def test_every_dependency_is_pinned():
 
 def test_the_extras_of_the_readme_exist():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert {"train", "export", "eval", "window", "web", "search", "dev"} <= set(extras)
+    assert {"train", "tensorboard", "export", "eval", "window", "search", "dev"} <= set(extras)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,10 @@ def test_the_wheel_holds_every_room_and_the_zoo(wheel):
         "app.py",
         "arguments.py",
         "tracker/tracker.py",
+        "tracker/py.typed",
+        "models/py.typed",
+        "training/py.typed",
+        "eval/py.typed",
         "tracker/ui/window.py",
         "tracker/zoo/index.json",
         "tracker/zoo/LICENSE",

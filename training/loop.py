@@ -27,6 +27,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
+from models.layout import channels_last
 from tracker.files import write_json
 from training.data.feed import feed
 from training.data.open import open_data
@@ -161,7 +162,7 @@ def _prepare(world: World, recipe: Recipe, folder: Path, state: dict[str, Any] |
         if world.leads and (refused := refusal(recipe, folder, data.digest)):
             raise RecipeError(refused)
     task = make_task(recipe, data, world)
-    network = task.network().to(world.device, memory_format=torch.channels_last)
+    network = channels_last(task.network()).to(world.device)
     average = copy.deepcopy(network).eval().requires_grad_(False)
     convert_batch_norm(network, normalisation_group(world, norm_group(recipe, world.size)))
     hook = gradient_hook(world, recipe.distributed.all_reduce, recipe.distributed.gradients)

@@ -89,7 +89,9 @@ def write_frames(sequence: Sequence, folder: Path, name: str, lead: int = 0) -> 
             old.unlink()
         _encode(sequence, places, lead)
         note.write_text(_layout_key(sequence, folder))
-    height, width = cv2.imread(str(places[0])).shape[:2]
+    first = cv2.imread(str(places[0]))
+    assert first is not None, "written above"
+    height, width = first.shape[:2]
     return height, width
 
 

@@ -77,7 +77,7 @@ def is_empty(region: Region) -> bool:
     return bool((region.min(0) == region.max(0)).any())
 
 
-def hull(region: Float32s) -> Box:
+def hull(region: Float32s | Floats) -> Box:
     """The axis-aligned box x, y, w, h around a region."""
     if region.ndim == 1:
         x, y, w, h = (float(v) for v in region)

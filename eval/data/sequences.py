@@ -41,7 +41,7 @@ class Sequence:
     def visible(self) -> Bools:
         """N booleans: the row holds a box of positive area."""
         with np.errstate(invalid="ignore"):
-            return np.isfinite(self.boxes).all(1) & (self.boxes[:, 2:] > 0).all(1)
+            return np.asarray(np.isfinite(self.boxes).all(1) & (self.boxes[:, 2:] > 0).all(1))
 
     def head(self, frames: int) -> "Sequence":
         """The same target in the first `frames` frames only."""

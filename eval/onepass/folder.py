@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +251,7 @@ def _summary(rows: dict[str, list[Row]], counted: list[str], depths: int, newest
         return float(np.mean([np.mean([value(row) for row in rows[name]]) for name in counted]))
 
     fields = ("auc", "ao", "sr50", "p20")
-    summary: dict[str, Any] = {f: round(mean(lambda r, f=f: getattr(r.accuracy, f)), 4) for f in fields}
+    summary: dict[str, Any] = {f: round(mean(attrgetter(f"accuracy.{f}")), 4) for f in fields}
     flat = [row for name in counted for row in rows[name]]
     if all(row.ms is not None and row.run == newest for row in flat):
         weights = [row.accuracy.frames for row in flat]

@@ -76,7 +76,7 @@ def features(space: Space, rows: Ints) -> tuple[Float32s, list[str]]:
     of White et al. 2019, arXiv 1910.11858, cut at three operations).
     """
     edges, labels = arrays(space, rows)
-    columns: dict[str, npt.NDArray[np.floating] | Ints] = {
+    columns: dict[str, npt.NDArray[np.number]] = {
         "vertices": space.vertices[rows],
         "edges": edges.sum((1, 2)),
         "log parameters": np.log(parameters(space, rows)),

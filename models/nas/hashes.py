@@ -40,7 +40,7 @@ def all_digests() -> Digests:
     path = user_cache() / "nasbench101-md5.npy"
     space = enumerate_space()
     if path.is_file():
-        kept = np.load(path, mmap_mode="r")
+        kept: Digests = np.load(path, mmap_mode="r")
         if kept.shape == (len(space), 16):
             return kept
     print("computing the md5 of all cells once, about a minute", file=sys.stderr)

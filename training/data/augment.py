@@ -72,7 +72,8 @@ class MotionBlur:
         dx, dy = math.cos(self.angle) * centre, math.sin(self.angle) * centre
         ends = [(round(centre + sign * dx), round(centre + sign * dy)) for sign in (-1, 1)]
         cv2.line(kernel, ends[0], ends[1], 1.0)
-        return kernel / kernel.sum()
+        blur: Float32s = kernel / kernel.sum()
+        return blur
 
     def apply(self, image: Image) -> Image:
         return np.asarray(cv2.filter2D(image, -1, self.kernel(image.shape[0])), np.uint8)

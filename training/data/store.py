@@ -201,7 +201,7 @@ class ItemColumns:
         for name, value in values.items():
             self._columns[name].append(value)
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def arrays(self) -> dict[str, Any]:
         types = {"box": np.float32, "kind": np.int8}
         return {name: np.asarray(values, types.get(name, np.int32)) for name, values in self._columns.items()}
 

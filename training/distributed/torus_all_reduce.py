@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import GradBucket
 from torch.distributed.device_mesh import DeviceMesh
 from torch.futures import Future
 
@@ -68,7 +69,10 @@ def torus_mesh(world: World, shape: tuple[int, int] | None = None) -> DeviceMesh
 
 
 def _group(ranks: Tensor, world: World) -> dist.ProcessGroup:
-    return dist.new_group(ranks.tolist(), timeout=world.timeout, use_local_synchronization=True)
+    group: dist.ProcessGroup = dist.new_group(
+        ranks.tolist(), timeout=world.timeout, use_local_synchronization=True
+    )
+    return group
 
 
 @torch.no_grad()
@@ -157,7 +161,7 @@ def _in_a_thread(average: Callable[[Tensor], Tensor]) -> Hook:
     """One worker: buckets are reduced in the order that DDP hands them over, the same on all ranks."""
     worker = ThreadPoolExecutor(1, "torus")
 
-    def hook(bucket: dist.GradBucket) -> Future[Tensor]:
+    def hook(bucket: GradBucket) -> Future[Tensor]:
         done: Future[Tensor | Exception] = Future()
         buffer = bucket.buffer()
 
@@ -184,7 +188,7 @@ def _on_a_stream(average: Callable[[Tensor], Tensor], device: torch.device) -> H
     """The future records what is queued on the side stream; DDP waits for it before the update."""
     side = torch.cuda.Stream(device)
 
-    def hook(bucket: dist.GradBucket) -> Future[Tensor]:
+    def hook(bucket: GradBucket) -> Future[Tensor]:
         done: Future[Tensor] = Future(devices=[device])
         side.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(side):

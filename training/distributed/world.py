@@ -32,11 +32,13 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch._C._distributed_c10d import GradBucket, Store
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from tracker.errors import TrackerError
 
-Hook = Callable[[dist.GradBucket], torch.futures.Future[Tensor]]
+Hook = Callable[[GradBucket], torch.futures.Future[Tensor]]
 
 T = TypeVar("T")
 
@@ -99,7 +101,7 @@ def join(timeout_s: float = TIMEOUT_S) -> World:
     if size == 1:
         return World(rank, size, local, _device(local, gpu), timeout)
     try:
-        store, _, _ = next(iter(dist.rendezvous("env://", timeout=timeout)))
+        store, _, _ = next(iter(rendezvous("env://", timeout=timeout)))
         gpu = _all_have(store, size, gpu, timeout)
         if gpu:
             torch.cuda.set_device(local)
@@ -124,7 +126,7 @@ def _device(local_rank: int, gpu: bool) -> torch.device:
     return torch.device("cuda", local_rank) if gpu else torch.device("cpu")
 
 
-def _all_have(store: dist.Store, size: int, gpu: bool, timeout: timedelta) -> bool:
+def _all_have(store: Store, size: int, gpu: bool, timeout: timedelta) -> bool:
     """Whether `gpu` holds on every rank; the last one to come opens the door for all."""
     store.add("depthgate/gpus", int(gpu))
     if store.add("depthgate/ranks", 1) == size:
@@ -266,8 +268,8 @@ def data_parallel(
     return ddp
 
 
-def _with_state(hook: Hook) -> Callable[[None, dist.GradBucket], torch.futures.Future[Tensor]]:
-    def with_state(state: None, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+def _with_state(hook: Hook) -> Callable[[None, GradBucket], torch.futures.Future[Tensor]]:
+    def with_state(state: None, bucket: GradBucket) -> torch.futures.Future[Tensor]:
         return hook(bucket)
 
     return with_state

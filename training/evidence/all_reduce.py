@@ -22,6 +22,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import start_processes
 
 from eval.results.host import describe_host
 from eval.results.store import save_figure, write_json
@@ -135,7 +136,7 @@ def _run(size: int, elements: tuple[int, ...], repeats: int) -> dict[str, tuple[
         port = s.getsockname()[1]
     context = mp.get_context("spawn")
     results = context.SimpleQueue()
-    mp.start_processes(_process, (size, port, elements, repeats, results), size, start_method="spawn")
+    start_processes(_process, (size, port, elements, repeats, results), size, start_method="spawn")
     return dict(results.get())
 
 

@@ -25,6 +25,7 @@ from eval.data.sequences import read_pack
 from eval.results.host import describe_host
 from eval.results.store import write_json
 from eval.results.tables import rows_table
+from models.layout import channels_last
 from models.network import pixels
 from models.registry import build
 from tracker.arrays import Image
@@ -130,7 +131,7 @@ def _synchronised(batch: TensorBatch) -> TensorBatch:
 
 def network_step(name: str, device: torch.device) -> Callable[[TensorBatch], None]:
     """Forward and backward of a network of the registry, every exit, in training mode."""
-    network = build(name).to(device, memory_format=torch.channels_last).train()
+    network = channels_last(build(name)).to(device).train()
 
     def step(batch: TensorBatch) -> None:
         template = {2 * side: pixels(crop) for side, crop in batch.template.items()}

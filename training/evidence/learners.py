@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.backbone import StageSpec
+from models.layout import channels_last
 from models.nas.network import NasBenchNetwork
 from models.network import DepthGate, NetworkSpec, pixels
 from models.registry import SELECTED
@@ -121,7 +122,7 @@ class TrackerLearner:
     def __init__(self, data: Path) -> None:
         self.pairs, self.train, self.held_out = half_size_pairs(data)
         self.samples = len(self.train)
-        self.network = DepthGate(SMALL_TRACKER).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = channels_last(DepthGate(SMALL_TRACKER))
         self.module: nn.Module = self.network
 
     def loss(self, rows: Ints) -> Tensor:
@@ -163,8 +164,7 @@ class PictureLearner:
     def __init__(self, data: Path, norm_momentum: float = 0.1) -> None:
         self.train, self.held_out = small_pictures(data)
         self.samples = len(self.train)
-        network = NasBenchNetwork(SELECTED, STEM, 1)
-        self.module: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module: nn.Module = channels_last(NasBenchNetwork(SELECTED, STEM, 1))
         for layer in self.module.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.momentum = norm_momentum

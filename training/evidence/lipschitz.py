@@ -92,7 +92,7 @@ def experiment(data: Path, out: Path, rate: float, jobs: int) -> dict[str, Any]:
 def smooth(probes: list[float]) -> Floats:
     """Geometric mean of three neighbours, the middle one twice: two of them may be tenfold apart."""
     logs = np.log(np.pad(probes, 1, mode="edge"))
-    return np.exp((logs[:-2] + 2 * logs[1:-1] + logs[2:]) / 4)
+    return np.asarray(np.exp((logs[:-2] + 2 * logs[1:-1] + logs[2:]) / 4))
 
 
 def running_median(probes: list[float]) -> Floats:

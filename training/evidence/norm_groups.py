@@ -39,7 +39,7 @@ def experiment(data: Path, out: Path, jobs: int) -> dict[str, Any]:
             "accuracy": [0.0 if x["diverged"] else x["accuracy"][-1] for x in found],
             "train_loss": [None if x["diverged"] else x["train_loss"][-1] for x in found],
         }
-    document = {
+    document: dict[str, Any] = {
         "command": "python -m training.evidence.norm_groups",
         "host": describe_host(),
         "rows": rows,

@@ -193,11 +193,18 @@ def _select(arguments: argparse.Namespace) -> int:
     from tracker.cache import user_cache
     from training.nas.benchmark.table import TableError
     from training.nas.select.latency import open_times
-    from training.nas.select.select import accuracy_and_features, document_of, expected, explore, write
+    from training.nas.select.select import (
+        Merits,
+        accuracy_and_features,
+        document_of,
+        expected,
+        explore,
+        write,
+    )
 
     accuracy, _, source = _accuracy(arguments.table)
     print(f"accuracy of cells: {source}")
-    merits = accuracy_and_features
+    merits: Merits = accuracy_and_features
     if arguments.fit is not None:
         try:
             merits = expected(json.loads(arguments.fit.read_text()), accuracy)

@@ -34,7 +34,7 @@ def nearest(value: str, legal: Iterable[str]) -> str:
 class _Loader(yaml.SafeLoader):
     """Refuses a key that stands twice."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:

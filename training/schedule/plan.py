@@ -41,7 +41,7 @@ class Update:
 
 def exponential(samples: float, factor: float, every: float) -> float:
     """factor^(samples/every)."""
-    return factor ** (samples / every)
+    return float(factor ** (samples / every))
 
 
 def polynomial(done: float, power: float, end: float = 0.0) -> float:

@@ -71,7 +71,8 @@ class CellNet(nn.Module):
             state = message_round(state, edges) * here
         output = (state * (labels == OUTPUT)[..., None]).sum(1)
         whole = state.sum(1) / MAX_VERTICES
-        return self.read(torch.cat([state[:, 0], output, whole, self.features(seen)], 1))
+        targets: Tensor = self.read(torch.cat([state[:, 0], output, whole, self.features(seen)], 1))
+        return targets
 
 
 class _Round(nn.Module):
@@ -84,7 +85,8 @@ class _Round(nn.Module):
     def forward(self, state: Tensor, edges: Tensor) -> Tensor:
         x = self.norm(state)
         seen = torch.cat([x, edges.transpose(1, 2) @ x, edges @ x], 2)
-        return state + self.out(torch.relu(self.mix(seen)))
+        change: Tensor = self.out(torch.relu(self.mix(seen)))
+        return state + change
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,7 @@ def _external(final: Surrogate, space: Space, table: Table, others: Others) -> d
     for name, (rows, values) in others.items():
         new = ~np.isin(rows, table.rows)
         guess = final.predict(space, rows[new])[0]
-        known = np.isfinite(values[new]).all(0)
+        known = np.atleast_1d(np.isfinite(values[new]).all(0))
         report[name] = {
             "cells": int(new.sum()),
             "spearman": {
@@ -261,13 +263,13 @@ def _inputs(space: Space, rows: Ints, scale: Floats) -> Inputs:
     edges, labels = arrays(space, rows)
     seen = (features(space, rows)[0] - scale[0]) / scale[1]
     share = widths(edges, labels, 512) / 512
-    kinds = (torch.float32, torch.long, torch.float32, torch.float32)
-    values = (edges, labels, share, seen)
-    return tuple(torch.as_tensor(v, dtype=kind) for v, kind in zip(values, kinds, strict=True))  # type: ignore
+    edges_, share_, seen_ = (torch.as_tensor(v, dtype=torch.float32) for v in (edges, share, seen))
+    return edges_, torch.as_tensor(labels, dtype=torch.long), share_, seen_
 
 
-def _rows_of(inputs: Inputs, at: Ints) -> Inputs:
-    return tuple(x[at] for x in inputs)  # type: ignore[return-value]
+def _rows_of(inputs: Inputs, at: Ints | Tensor) -> Inputs:
+    edges, labels, share, seen = inputs
+    return edges[at], labels[at], share[at], seen[at]
 
 
 def _fit_member(inputs: Inputs, wanted: Tensor, at: Ints, seed: int) -> CellNet:

@@ -51,8 +51,8 @@ def open_tfrecord(path: Path) -> Table:
         for name in COLUMNS:
             np.save(part / f"{name}.npy", getattr(table, name))
         part.rename(folder)
-    columns = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS]
-    return Table(enumerate_space(), *columns, dict.fromkeys(EPOCHS, KIND))
+    columns = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS}
+    return Table(enumerate_space(), kinds=dict.fromkeys(EPOCHS, KIND), **columns)
 
 
 def read_tfrecord(path: Path) -> Table:

@@ -193,7 +193,7 @@ def explained(share: float, network: dict[str, Any]) -> dict[str, float]:
 def predicted_loss(share: float, network: dict[str, Any], fitted: dict[str, Any]) -> float:
     """What `fit` expects a design to lose."""
     numbers = {"constant": 1.0, **explained(share, network)}
-    return sum(fitted["loss"][name][0] * value for name, value in numbers.items())
+    return sum(float(fitted["loss"][name][0]) * value for name, value in numbers.items())
 
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:

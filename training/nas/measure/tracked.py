@@ -31,6 +31,7 @@ from eval.data.sequences import read_frames, read_pack
 from eval.onepass.runner import START_SHIFTS, run
 from eval.results.host import describe_host
 from models.engine import TorchEngine
+from models.layout import channels_last
 from models.nas.space import enumerate_space
 from models.network import DepthGate, NetworkSpec, pixels
 from tracker import Tracker
@@ -149,7 +150,7 @@ def train_design(design: Design, seed: int, samples: Arrays) -> tuple[DepthGate,
     """A network trained on every sample once, and its tracking loss on the last of them; one thread."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    network = DepthGate(first_stage(design)).to(memory_format=torch.channels_last).train()
+    network = channels_last(DepthGate(first_stage(design))).train()
     optimiser = torch.optim.AdamW(parameter_groups(network, WEIGHT_DECAY), RATE, betas=(0.9, 0.99))
     count = len(samples["boxes"])
     order = np.random.default_rng(seed).permutation(count)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+from typing import Any
 from weakref import finalize
 
 import numpy as np
@@ -43,13 +44,14 @@ def values_of(raw: Raw) -> dict[str, int]:
 class _Parzen:
     """optuna's tree of Parzen estimators over the 26 parameters."""
 
-    def __init__(self, seed: int, **settings: object) -> None:
+    def __init__(self, seed: int, **settings: Any) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         choice = optuna.distributions.CategoricalDistribution
         self._optuna = optuna
-        self._space = dict.fromkeys(EDGES, choice((0, 1))) | dict.fromkeys(OPERATIONS, choice((0, 1, 2)))
+        self._space: dict[str, Any] = dict.fromkeys(EDGES, choice((0, 1)))
+        self._space |= dict.fromkeys(OPERATIONS, choice((0, 1, 2)))
         self._study = optuna.create_study(
             direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, **settings)
         )

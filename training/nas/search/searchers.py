@@ -138,10 +138,10 @@ class LocalSearch:
         self._best: tuple[float, Raw] | None = None
 
     def ask(self) -> tuple[Raw, int]:
-        climbs = self._best is not None and (self._centre is None or self._best[0] > self._centre[0])
-        if not self._waiting and climbs:
-            self._centre, self._best = self._best, None
-            self._waiting = self._around(self._centre[1])
+        best, centre = self._best, self._centre
+        if not self._waiting and best is not None and (centre is None or best[0] > centre[0]):
+            self._centre, self._best = best, None
+            self._waiting = self._around(best[1])
         if not self._waiting:
             self._centre = self._best = None
             self._waiting = [next(self._cells)]

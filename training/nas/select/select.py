@@ -123,7 +123,8 @@ def front(weighed: Sequence[Weighed]) -> list[Weighed]:
     goods = np.array([(*w.merits, -w.ms) for w in weighed])
     as_good = (goods[:, None] >= goods[None]).all(2)
     better = as_good & (goods[:, None] > goods[None]).any(2)
-    return [w for w, beaten in zip(weighed, better.any(0), strict=True) if not beaten]
+    dominated = np.atleast_1d(better.any(0))
+    return [w for w, worse in zip(weighed, dominated, strict=True) if not worse]
 
 
 def document_of(
