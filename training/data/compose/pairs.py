@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracker.crop import Image, Window, context_side, window_at
+from tracker.template import mean_colour
 from training.data.augment import Photometric, draw_photometric, search_jitter
 from training.data.compose.library import Library
 from training.data.compose.look import degrade
@@ -31,7 +32,6 @@ from training.data.pairs import (
     crops,
     scene_px,
 )
-from training.data.store import mean_colour
 
 FRAMES, LONGEST_GAP = 100, 90
 WELL_SEEN = 0.6

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from eval.data.sequences import Boxes
+from tracker.arrays import Floats
 from tracker.crop import Image
 from tracker.errors import SourceError
 from training.data.store import MIN_BOX_PX, Row
@@ -31,7 +31,7 @@ class Target:
     """
 
     name: str
-    boxes: Boxes
+    boxes: Floats
     group: str
 
 
@@ -67,7 +67,7 @@ def clip_rows(clip: Clip) -> Iterator[Row]:
                 yield Row(image, (x, y, w, h), target.name, clip.kind, target.group)
 
 
-def spread(boxes: Boxes) -> list[int]:
+def spread(boxes: Floats) -> list[int]:
     """At most FRAMES_PER_TARGET frames that have a box, the first and the last among them."""
     with np.errstate(invalid="ignore"):
         there = np.flatnonzero((boxes[:, 2:] >= MIN_BOX_PX).all(1) & np.isfinite(boxes).all(1))

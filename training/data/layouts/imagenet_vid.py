@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from eval.data.sequences import Boxes
+from tracker.arrays import Floats
 from tracker.errors import SourceError
 from training.data.layouts.clips import Clip, Target, clip_rows, pictures_in
 from training.data.store import ANNOTATED, Row
@@ -37,7 +37,7 @@ def rows(root: Path) -> Iterator[Row]:
 def targets_in(folder: Path) -> list[Target]:
     """Every track of a clip, over all its frames."""
     files = sorted(folder.glob("*.xml"))
-    boxes: dict[str, Boxes] = {}
+    boxes: dict[str, Floats] = {}
     labels: dict[str, str] = {}
     for i, file in enumerate(files):
         for track, label, box in objects_in(file):

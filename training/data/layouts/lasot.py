@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.data.sequences import Boxes, read_boxes
+from eval.data.sequences import read_boxes
+from tracker.arrays import Floats
 from tracker.errors import SourceError
 from training.data.layouts.clips import Clip, Target, clip_rows, pictures_in
 from training.data.store import ANNOTATED, Row
@@ -42,7 +43,7 @@ def training_folders(root: Path) -> list[Path]:
     )
 
 
-def visible_boxes(folder: Path) -> Boxes:
+def visible_boxes(folder: Path) -> Floats:
     """N×4; NaN where the target is fully occluded or out of view.
 
     Raises:
