@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 from tracker.errors import ManifestError
 
 FORMAT = 1
-NEVER = 1.0  # σ(gate) > 1 never holds
+ALWAYS, NEVER = 0.0, 1.0  # τ of an exit that every frame takes, and of one that none takes
 T = TypeVar("T", int, float)
 
 
@@ -42,10 +43,16 @@ class DecodeConstants:
 
 @dataclass(frozen=True)
 class StateConstants:
-    """A score below `unsure` is UNSURE, below `lost` LOST."""
+    """Limits of presence, one an exit, and how far the search reaches after a loss.
 
-    unsure: float
-    lost: float
+    A score of exit k below unsure[k - 1] is UNSURE, below lost[k - 1] LOST. The side of the search
+    window grows by `growth` a lost frame, to `widest` times its usual one.
+    """
+
+    unsure: tuple[float, ...]
+    lost: tuple[float, ...]
+    growth: float = 1.2
+    widest: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,7 @@ def _parse(raw: Mapping[str, Any]) -> Manifest:
         depths=depths,
         geometry=Geometry(**geometry),
         decode=DecodeConstants(**{k: float(v) for k, v in raw["decode"].items()}),
-        state=StateConstants(**{k: float(v) for k, v in raw["state"].items()}),
+        state=_state(raw["state"], depths),
         default_tau=_taus(raw["thresholds"]["default"], depths),
         table=table,
         stage_seconds=_numbers(raw["costs"]["seconds"], depths, "costs.seconds"),
@@ -162,6 +169,25 @@ def _parse(raw: Mapping[str, Any]) -> Manifest:
         model=dict(raw["model"]),
         raw=raw,
     )
+
+
+def _state(raw: Mapping[str, Any], depths: int) -> StateConstants:
+    """The limits stand as D numbers, or as one for every exit; growth and widest may be missing."""
+    reach = {key: float(value) for key, value in raw.items() if key not in ("unsure", "lost")}
+    state = StateConstants(_limits(raw, "unsure", depths), _limits(raw, "lost", depths), **reach)
+    if not all(0 <= low <= high <= 1 for low, high in zip(state.lost, state.unsure, strict=True)):
+        raise ValueError(
+            f"state got lost {list(state.lost)}, unsure {list(state.unsure)}, "
+            "expected 0 <= lost <= unsure <= 1"
+        )
+    if not (1 <= state.growth < math.inf and 1 <= state.widest < math.inf):
+        raise ValueError(f"state got growth {state.growth}, widest {state.widest}, expected 1 or more")
+    return state
+
+
+def _limits(raw: Mapping[str, Any], key: str, depths: int) -> tuple[float, ...]:
+    values = raw[key] if isinstance(raw[key], list) else [raw[key]] * depths
+    return _numbers(values, depths, f"state.{key}")
 
 
 def _taus(values: Any, depths: int) -> tuple[float, ...]:

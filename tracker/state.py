@@ -13,7 +13,11 @@ MIN_SIDE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class TrackState:
-    """Centre and size in pixels of a width×height frame, and the last verdict."""
+    """Centre and size in pixels of a width×height frame, the last verdict, and how wide to look next.
+
+    `reach` is the side of the search window in units of the usual one: 1, and more after a loss;
+    `lost` counts the LOST frames in a row.
+    """
 
     cx: float
     cy: float
@@ -22,6 +26,8 @@ class TrackState:
     width: int
     height: int
     verdict: str = TRACKED
+    reach: float = 1.0
+    lost: int = 0
 
     @classmethod
     def at(cls, box: Box, width: int, height: int) -> "TrackState":
@@ -36,26 +42,43 @@ class TrackState:
         return window_at(self.cx, self.cy, context_side(self.w, self.h))
 
     def search_window(self, geometry: Geometry) -> Window:
-        """Square around the last centre; its side follows the size, which never exceeds the frame's."""
+        """Square around the last centre, in proportion to the size; wider after a loss, up to the frame."""
         side = context_side(self.w, self.h) * geometry.search_px / geometry.template_px
-        return window_at(self.cx, self.cy, side)
+        widest = max(side, float(self.width), float(self.height))
+        return window_at(self.cx, self.cy, min(side * self.reach, widest))
 
-    def follow(self, seen: Candidate, decode: DecodeConstants, limits: StateConstants) -> "TrackState":
-        """The state after a frame.
+    def follow(
+        self, seen: Candidate, depth: int, decode: DecodeConstants, limits: StateConstants
+    ) -> "TrackState":
+        """The state after a frame in which exit `depth` has seen the candidate.
 
-        The centre jumps to the candidate, the size follows at rate
-        penalty · score · size_rate. A candidate below `lost` is not believed:
-        position and size stay, so a box never drifts or grows after a loss.
+        The centre jumps to it whatever its score: a search that stays where the target was
+        does not find it again. The size follows at rate penalty · score · size_rate, and is
+        held while LOST, when the search reaches wider with every frame.
         """
-        if not seen.score >= limits.lost:  # NaN is not believed either
-            return self._as(self.cx, self.cy, self.w, self.h, LOST)
+        verdict = verdict_of(seen.score, depth, limits)
+        if verdict == LOST:
+            reach = min(self.reach * limits.growth, limits.widest)
+            return self._as(seen.cx, seen.cy, self.w, self.h, verdict, reach, self.lost + 1)
         rate = seen.penalty * seen.score * decode.size_rate
-        verdict = UNSURE if seen.score < limits.unsure else TRACKED
         w, h = self.w + (seen.w - self.w) * rate, self.h + (seen.h - self.h) * rate
         return self._as(seen.cx, seen.cy, w, h, verdict)
 
-    def _as(self, cx: float, cy: float, w: float, h: float, verdict: str) -> "TrackState":
+    def moved(self, cx: float, cy: float) -> "TrackState":
+        """The same target at another place of the frame."""
+        return self._as(cx, cy, self.w, self.h, self.verdict, lost=self.lost)
+
+    def _as(
+        self, cx: float, cy: float, w: float, h: float, verdict: str, reach: float = 1.0, lost: int = 0
+    ) -> "TrackState":
         cx, cy = min(max(cx, 0.0), float(self.width)), min(max(cy, 0.0), float(self.height))
         w = min(max(w, MIN_SIDE), max(float(self.width), MIN_SIDE))
         h = min(max(h, MIN_SIDE), max(float(self.height), MIN_SIDE))
-        return TrackState(cx, cy, w, h, self.width, self.height, verdict)
+        return TrackState(cx, cy, w, h, self.width, self.height, verdict, reach, lost)
+
+
+def verdict_of(score: float, depth: int, limits: StateConstants) -> str:
+    """TRACKED, UNSURE or LOST: what a score of exit `depth` (from 1) says."""
+    if score >= limits.unsure[depth - 1]:
+        return TRACKED
+    return UNSURE if score >= limits.lost[depth - 1] else LOST
