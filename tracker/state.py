@@ -54,12 +54,13 @@ class TrackState:
 
         The centre jumps to it whatever its score: a search that stays where the target was
         does not find it again. The size follows at rate penalty · score · size_rate, and is
-        held while LOST, when the search reaches wider with every frame.
+        held while LOST, when the search reaches wider with every frame; only a TRACKED
+        target is no longer LOST.
         """
         verdict = verdict_of(seen.score, depth, limits)
-        if verdict == LOST:
+        if verdict == LOST or (verdict == UNSURE and self.verdict == LOST):
             reach = min(self.reach * limits.growth, limits.widest)
-            return self._as(seen.cx, seen.cy, self.w, self.h, verdict, reach, self.lost + 1)
+            return self._as(seen.cx, seen.cy, self.w, self.h, LOST, reach, self.lost + 1)
         rate = seen.penalty * seen.score * decode.size_rate
         w, h = self.w + (seen.w - self.w) * rate, self.h + (seen.h - self.h) * rate
         return self._as(seen.cx, seen.cy, w, h, verdict)

@@ -55,10 +55,18 @@ def test_a_lost_target_is_followed_and_keeps_its_size():
 def test_the_search_widens_with_every_lost_frame_and_returns_when_the_target_is_found():
     """A 20×20 target: usual window 2 · 40 px; × 1.5 a frame, at most × 2."""
     state, sides = at(150, 110, 20, 20), []
-    for score in (0.9, 0.1, 0.1, 0.1, 0.3, 0.1):
+    for score in (0.9, 0.1, 0.1, 0.1, 0.6, 0.1):
         state = state.follow(seen(score, 160, 120, 20, 20), 1, DECODE, LIMITS)
         sides.append(state.search_window(GEOMETRY).side)
     assert sides == [80, 120, 160, 160, 80, 120]
+
+
+def test_a_lost_target_is_back_only_when_it_is_tracked():
+    state, verdicts = at(10, 20, 30, 40), []
+    for score in (0.3, 0.1, 0.3, 0.49, 0.5, 0.3):
+        state = state.follow(seen(score), 1, DECODE, LIMITS)
+        verdicts.append((state.verdict, state.lost))
+    assert verdicts == [(UNSURE, 0), (LOST, 1), (LOST, 2), (LOST, 3), (TRACKED, 0), (UNSURE, 0)]
 
 
 def test_a_widened_search_ends_at_the_frame():
