@@ -12,8 +12,8 @@ import traceback
 from pathlib import Path
 from typing import TypeAlias
 
+from arguments import box, count, positive
 from eval import verbs as evaluation
-from eval.arguments import box, count, positive
 from training.nas import verbs as search
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -214,12 +214,15 @@ def _add_train(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from training import distributed, explain, loop, recipe
+    from training import explain, loop
+    from training.distributed.world import leads
+    from training.recipe.errors import RecipeError
+    from training.recipe.load import load
 
     picture = arguments.out
     if picture is not None and (picture.suffix.lower() != ".png" or picture.is_dir()):
-        raise recipe.RecipeError(f"--out: got {picture}, which is not the name of a picture; name it .png")
-    wanted = recipe.load(arguments.recipe, arguments.overrides)
+        raise RecipeError(f"--out: got {picture}, which is not the name of a picture; name it .png")
+    wanted = load(arguments.recipe, arguments.overrides)
     folder = arguments.folder or loop.default_runs() / arguments.recipe.stem
     if arguments.explain:
         explained = explain.explain(wanted, arguments.processes or 1)
@@ -230,11 +233,11 @@ def _train(arguments: argparse.Namespace) -> int:
         return DONE
     for flag in ("out", "processes"):
         if getattr(arguments, flag) is not None:
-            raise recipe.RecipeError(f"--{flag}: goes with --explain alone; add --explain, or leave it out")
-    if distributed.leads():
+            raise RecipeError(f"--{flag}: goes with --explain alone; add --explain, or leave it out")
+    if leads():
         print(f"run {folder}")
     weights = loop.train(wanted, folder)
-    if distributed.leads():
+    if leads():
         print(f"weights {weights}")
     return DONE
 

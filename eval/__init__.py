@@ -1,0 +1,1 @@
+"""Evaluation: annotated sequences and contenders come in; accuracy, speed and their pages go out."""

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from eval.arguments import numbers, positive
+from arguments import numbers, positive
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -84,9 +84,9 @@ def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _eval_folder(arguments: argparse.Namespace) -> int:
-    from eval.figures import write_figure
-    from eval.folder import evaluate_folder
-    from eval.tables import evaluation_table
+    from eval.onepass.folder import evaluate_folder
+    from eval.results.figures import write_figure
+    from eval.results.tables import evaluation_table
 
     names = None if arguments.contenders is None else arguments.contenders.split(",")
     document = evaluate_folder(
@@ -100,42 +100,42 @@ def _eval_folder(arguments: argparse.Namespace) -> int:
 
 
 def _eval_sweep(arguments: argparse.Namespace) -> int:
-    from eval.sweep import sweep
-    from eval.tables import sweep_table
+    from eval.onepass.sweep import sweep
+    from eval.results.tables import sweep_table
 
     print(sweep_table(sweep(arguments.folder, arguments.out, arguments.model)))
     return 0
 
 
 def _eval_report(arguments: argparse.Namespace) -> int:
-    from eval.report import write_report
+    from eval.onepass.report import write_report
 
     print(f"report {write_report(arguments.out, arguments.folder, arguments.contender, arguments.beside)}")
     return 0
 
 
 def _eval_toolkit(arguments: argparse.Namespace) -> int:
-    from eval import toolkits
-    from eval.contenders import make_contender
-    from eval.tables import toolkit_table
+    from eval.contenders.names import make_contender
+    from eval.got10k import toolkit
+    from eval.results.tables import toolkit_table
     from tracker import Tracker
 
     tracker = Tracker.load(arguments.model)
     contenders = {name: make_contender(name, tracker) for name in arguments.contenders.split(",")}
     if arguments.kind == "otb":
-        document = toolkits.evaluate_otb(arguments.data, arguments.out, contenders, arguments.version)
+        document = toolkit.evaluate_otb(arguments.data, arguments.out, contenders, arguments.version)
     elif arguments.kind == "got10k":
-        document = toolkits.evaluate_got10k(arguments.data, arguments.out, contenders, arguments.subset)
+        document = toolkit.evaluate_got10k(arguments.data, arguments.out, contenders, arguments.subset)
     else:
-        document = toolkits.evaluate_ope(arguments.kind, arguments.data, arguments.out, contenders)
+        document = toolkit.evaluate_ope(arguments.kind, arguments.data, arguments.out, contenders)
     print(toolkit_table(document))
     return 0
 
 
 def _eval_vot(arguments: argparse.Namespace) -> int:
-    from eval.sequences import chosen, read_sequences
-    from eval.tables import vot_table
-    from eval.vot import evaluate_built_in, evaluate_vot
+    from eval.data.sequences import chosen, read_sequences
+    from eval.results.tables import vot_table
+    from eval.vot.evaluate import evaluate_built_in, evaluate_vot
 
     sequences = chosen(read_sequences(arguments.data), arguments.sequences, "VOT")
     evaluate = evaluate_built_in if arguments.built_in else evaluate_vot
@@ -146,12 +146,13 @@ def _eval_vot(arguments: argparse.Namespace) -> int:
 
 
 def _eval_layout(arguments: argparse.Namespace) -> int:
-    from eval import layouts
-    from eval.sequences import chosen, read_sequences
+    from eval.data import layouts
+    from eval.data.sequences import chosen, read_sequences
+    from eval.vot.layout import write_vot
 
     sequences = read_sequences(arguments.data)
     if arguments.kind == "vot":
-        written = [a.name for a in layouts.write_vot(chosen(sequences, None, "VOT"), arguments.out)]
+        written = [a.name for a in write_vot(chosen(sequences, None, "VOT"), arguments.out)]
     elif arguments.kind == "otb":
         written = layouts.write_otb(sequences, arguments.out)
     else:
@@ -185,7 +186,8 @@ def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from eval import bench, figures, forms, latency, tables
+    from eval.results import figures, tables
+    from eval.speed import bench, forms, parts
     from tracker.errors import SourceError
 
     if arguments.data is None and (arguments.peers is not None or arguments.peers_from is not None):
@@ -193,7 +195,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     if arguments.single is not None:
         print(tables.forms_table(forms.compare_forms(arguments.model, arguments.single, arguments.json)))
     elif arguments.parts:
-        print(tables.latency_table(latency.latency(arguments.model, arguments.threads, arguments.json)))
+        print(tables.latency_table(parts.latency(arguments.model, arguments.threads, arguments.json)))
     elif arguments.costs is not None:
         table = bench.write_costs(arguments.model, arguments.costs)
         for k, seconds in enumerate(table["seconds"], start=1):

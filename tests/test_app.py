@@ -345,7 +345,7 @@ MISSING = {
     "train training/recipes/smoke.yaml": "torch is not installed; pip install 'depthgate[train]'",
     "calibrate none --data none": "joblib is not installed; pip install 'depthgate[train]'",
     "export none --out none": "onnx is not installed; pip install 'depthgate[export]'",
-    "eval folder none --out none": "matplotlib is not installed; pip install 'depthgate[eval]'",
+    "eval folder none --out none": "joblib is not installed; pip install 'depthgate[eval]'",
     "eval otb none --out none": "matplotlib is not installed; pip install 'depthgate[eval]'",
     "bench --parts": "matplotlib is not installed; pip install 'depthgate[eval]'",
     "search show 0": "torch is not installed; pip install 'depthgate[search]'",
@@ -425,10 +425,10 @@ def test_other_verbs_name_what_is_wrong(arguments, reason, capsys, tmp_path, mon
 
 
 def test_peers_without_names_are_opencvs(monkeypatch):
-    import eval.bench
+    import eval.speed.bench
 
     asked = []
-    monkeypatch.setattr(eval.bench, "bench", lambda *given: asked.append(given) or {"ms": {}})
+    monkeypatch.setattr(eval.speed.bench, "bench", lambda *given: asked.append(given) or {"ms": {}})
     assert run("bench", "--data", "DIR", "--peers") == run("bench", "--data", "DIR") == 0
     assert [given[4] for given in asked] == [["kcf", "csrt", "mosse"], []]
 

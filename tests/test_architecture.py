@@ -3,47 +3,126 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = {"tracker", "models", "training", "eval", "app"}
 ALLOWED = {
+    "arguments": {"tracker"},
     "tracker": set(),
     "models": {"tracker"},
-    "training": {"models", "tracker", "eval"},
-    "eval": {"tracker"},
+    "eval": {"tracker", "arguments"},
+    "training": {"models", "tracker", "eval", "arguments"},
+    "app": {"models", "tracker", "eval", "arguments", "training"},
 }
 MODELS_MAY_USE = {f"tracker.{name}" for name in ("boxes", "cache", "crop", "engine", "errors", "manifest")}
+MOST_FILES = 15
+ONE_WAY_OF_A_FRAME = {"tracker"}
+"""Folders whose files are one path, read in its order; they may hold more."""
+
+FILES = [file for room in ALLOWED for file in [*ROOT.glob(f"{room}.py"), *(ROOT / room).rglob("*.py")]]
 
 
-def modules_of(file: Path) -> set[str]:
-    """Full names of what a file imports from our rooms, lazily or not."""
+def name_of(file: Path) -> str:
+    """`training.data` for training/data/__init__.py, `training.data.feed` for training/data/feed.py."""
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+OURS = {name_of(file) for file in FILES}
+
+
+def modules_of(code: str) -> set[str]:
+    """Our modules that some code imports, at its top, within functions and under TYPE_CHECKING."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return {name for name in names if name.split(".")[0] in ROOMS}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are written with the whole name"
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= whole & OURS or {str(node.module)}
+    return names & OURS
+
+
+def arrows(folder: str, imports: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Which files and folders in a folder (`training.data`; the root is empty) import which others of it."""
+    begin, depth = f"{folder}." if folder else "", len(folder.split(".")) if folder else 0
+    found: dict[str, set[str]] = {}
+    for importer, imported in imports.items():
+        if importer.startswith(begin):
+            child = importer.split(".")[depth]
+            others = {name.split(".")[depth] for name in imported if name.startswith(begin)}
+            found.setdefault(child, set()).update(others - {child})
+    return found
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Nodes in a circle, or between circles; empty where there is none."""
+    left = dict(graph)
+    while ends := [node for node, others in left.items() if not others & left.keys()]:
+        for node in ends:
+            del left[node]
+    return sorted(left)
+
+
+@pytest.fixture(scope="module")
+def imports() -> dict[str, set[str]]:
+    return {name_of(file): modules_of(file.read_text()) for file in FILES}
 
 
 @pytest.mark.parametrize("room", sorted(ALLOWED))
-def test_rooms_import_only_where_the_arrows_point(room):
-    for file in (ROOT / room).rglob("*.py"):
-        others = {name.split(".")[0] for name in modules_of(file)} - {room}
-        assert others <= ALLOWED[room], f"{file.relative_to(ROOT)} imports {others - ALLOWED[room]}"
+def test_rooms_import_only_where_the_arrows_point(imports, room):
+    assert arrows("", imports)[room] <= ALLOWED[room]
 
 
-def test_models_see_only_the_pure_part_of_the_tracker():
-    for file in (ROOT / "models").rglob("*.py"):
-        used = {name for name in modules_of(file) if name.startswith("tracker")}
-        assert used <= MODELS_MAY_USE, file
+def test_no_files_import_each_other_in_a_circle(imports):
+    assert circle(imports) == []
 
 
-def test_the_arrows_of_a_room_are_seen_by_this_test():
-    assert "tracker.crop" in modules_of(ROOT / "training" / "streams.py")
+@pytest.mark.parametrize("folder", sorted({name.rpartition(".")[0] for name in OURS}))
+def test_no_rooms_of_a_folder_import_each_other_in_a_circle(imports, folder):
+    assert circle(arrows(folder, imports)) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import training.data.feed",
+        "from training.data.feed import Stream",
+        "from training.data import feed",
+        "def late():\n    from training.data import feed as other",
+        "if TYPE_CHECKING:\n    from training.data.feed import Stream",
+    ],
+)
+def test_an_import_of_any_kind_is_an_arrow(code):
+    assert modules_of(f"import numpy\nfrom pathlib import Path\n{code}") == {"training.data.feed"}
+
+
+def test_a_circle_is_found_between_files_and_between_folders():
+    imports = {"a.b.c": {"a.d.e"}, "a.d.e": set(), "a.d.f": {"a.b.g"}, "a.b.g": {"h"}, "h": set()}
+    assert circle(imports) == [] and circle(arrows("", imports)) == []
+    assert circle(arrows("a", imports)) == ["b", "d"]
+    assert circle(imports | {"h": {"a.b.g"}}) == ["a.b.g", "a.d.f", "h"]
+
+
+def test_a_room_holds_no_more_files_than_one_looks_over():
+    folders = Counter(str(file.parent.relative_to(ROOT)) for file in FILES)
+    crowded = {folder for folder, count in folders.items() if count > MOST_FILES}
+    assert crowded <= ONE_WAY_OF_A_FRAME
+
+
+@pytest.mark.parametrize("room", ["eval", "training"])
+def test_every_folder_says_what_room_it_is(room):
+    for folder in {file.parent for file in FILES if file.is_relative_to(ROOT / room)}:
+        assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), folder.relative_to(ROOT)
+
+
+def test_models_see_only_the_pure_part_of_the_tracker(imports):
+    for name, imported in imports.items():
+        if name.startswith("models"):
+            assert {used for used in imported if used.startswith("tracker")} <= MODELS_MAY_USE, name
 
 
 def test_tracker_imports_without_torch_and_matplotlib():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.tables import SECTION, filled
+from eval.results.tables import SECTION, filled
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_table_is_the_one_of_its_json(page):
     text = page.read_text()
-    assert filled(text) == text, "run python -m eval.tables " + str(page.relative_to(ROOT))
+    assert filled(text) == text, "run python -m eval.results.tables " + str(page.relative_to(ROOT))
 
 
 def test_the_readme_has_tables_and_none_is_empty():

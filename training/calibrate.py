@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from eval.host import describe_host
-from eval.runner import START_SHIFTS
+from eval.onepass.runner import START_SHIFTS
+from eval.results.host import describe_host
 from models.export import write_manifest
 from tracker.manifest import DecodeConstants, Manifest, load_manifest
 from training.calibration.decoding import tuned

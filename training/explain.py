@@ -12,10 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from training.epoch import with_epoch
-from training.recipe import Phase, Recipe, norm_group
-from training.schedule import Update, make_plan, noise_of, updates
-from training.task import open_data
+from training.data.open import open_data
+from training.recipe.checks import norm_group
+from training.recipe.schema import Phase, Recipe
+from training.schedule.epoch import with_epoch
+from training.schedule.plan import Update, make_plan, noise_of, updates
 
 ROWS_OF_A_CONTINUOUS_DECAY = 8
 MOST_POINTS = 2000

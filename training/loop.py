@@ -7,8 +7,8 @@ Every schedule is a function of the samples seen in the phase; sample i is
 drawn from (seed, phase, i). A run folder holds the resolved recipe, the
 environment, log.jsonl, checkpoint.pt, and at the end weights.safetensors
 and curves.png. A run that is killed loses at most `checkpoint_samples`.
-What is trained is a Task (training/task.py): a tracker, or a classifier.
-Among several processes an update is divided (`training.schedule.pieces`),
+What is trained is a Task (training/tasks/task.py): a tracker, or a classifier.
+Among several processes an update is divided (`training.schedule.plan.pieces`),
 all hold the same weights and average after it, and rank 0 alone writes.
 """
 
@@ -28,10 +28,11 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
-from training import checkpoint
-from training.average import update_average
-from training.curves import write_curves
-from training.distributed import (
+from training.data.feed import feed
+from training.data.open import open_data
+from training.distributed.group_batch_norm import convert_batch_norm, normalisation_group
+from training.distributed.torus_all_reduce import gradient_hook
+from training.distributed.world import (
     WRONG_USE,
     Hook,
     World,
@@ -41,21 +42,23 @@ from training.distributed import (
     of_rank_0,
     together,
 )
-from training.environment import environment
-from training.epoch import with_epoch
-from training.feed import feed
-from training.gradients import accumulate, loss_step
-from training.group_batch_norm import convert_batch_norm, normalisation_group
-from training.guards import DivergedError, GradientGuard, check_loss
-from training.logs import Line, RunLog
-from training.optimisers import make_optimiser, set_step, weight_decay_of
-from training.precision import choose_precision
-from training.recipe import Phase, Recipe, RecipeError, norm_group
-from training.run_recipe import refusal, write_recipe
-from training.schedule import Plan, Update, make_plan, noise_of, pieces, updates
-from training.task import Task, make_task, open_data
-from training.torus_all_reduce import gradient_hook
-from training.validation import means, validate
+from training.optim.average import update_average
+from training.optim.optimisers import make_optimiser, set_step, weight_decay_of
+from training.recipe.checks import norm_group
+from training.recipe.errors import RecipeError
+from training.recipe.resume import refusal, write_recipe
+from training.recipe.schema import Phase, Recipe
+from training.run import checkpoint
+from training.run.curves import write_curves
+from training.run.environment import environment
+from training.run.gradients import accumulate, loss_step
+from training.run.guards import DivergedError, GradientGuard, check_loss
+from training.run.logs import Line, RunLog
+from training.run.precision import choose_precision
+from training.run.validation import means, validate
+from training.schedule.epoch import with_epoch
+from training.schedule.plan import Plan, Update, make_plan, noise_of, pieces, updates
+from training.tasks.task import Task, make_task
 
 LOG_SAMPLES, LOG_POINTS = 480, 50
 """Between two lines of the log, and lines of a phase; more lines where the two differ."""

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from eval.runner import Answer
+from eval.contenders.base import Answer
 
 
 @pytest.fixture

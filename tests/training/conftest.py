@@ -10,7 +10,7 @@ import torch
 from models.backbone import StageSpec
 from models.cell_spec import CONV1X1, CellSpec
 from models.network import DepthGate, NetworkSpec
-from training.frame_store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, FrameStore
+from training.data.store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, FrameStore
 
 HEIGHT, WIDTH = 120, 160
 

@@ -32,7 +32,7 @@ def environment(rank: int, size: int, port: int) -> dict[str, str]:
 def _main(function, rank, size, port, folder, arguments) -> None:
     import torch
 
-    from training.distributed import joined
+    from training.distributed.world import joined
 
     os.environ.update(environment(rank, size, port), OMP_NUM_THREADS="1")
     torch.set_num_threads(1)
@@ -49,7 +49,7 @@ def _main(function, rank, size, port, folder, arguments) -> None:
 def run(function, size: int, folder: Path, *arguments, deadline_s: float = 180) -> list:
     """Results by rank; fails the test with the tracebacks, or by rank that did not end in time."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "torch.distributed.device_mesh", "training.distributed"])
+    context.set_forkserver_preload(["torch", "torch.distributed.device_mesh", "training.distributed.world"])
     port = free_port()
     processes = [
         context.Process(target=_main, args=(function, rank, size, port, folder, arguments), daemon=True)

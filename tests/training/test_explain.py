@@ -3,7 +3,7 @@ import pytest
 
 import app
 from training.explain import explain, rows
-from training.recipe import Data, Decay, Phase, Recipe
+from training.recipe.schema import Data, Decay, Phase, Recipe
 
 SMITH = """
 purpose: Wide ResNet 16-4 on CIFAR-10, Smith et al. 2018

@@ -12,16 +12,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import training.data.open as stores
 import training.loop as loop
 from tests.conftest import ROOT
 from tests.training.conftest import tiny_costs, tiny_network
-from training import checkpoint, guards, phases, task, tracking
-from training.guards import DivergedError
-from training.held_out import SHARES
-from training.logs import read_log, split_log
-from training.loss_terms import LossTerms
-from training.recipe import Data, Decay, Phase, Recipe, RecipeError
-from training.streams import PairStream
+from training.data.held_out import SHARES
+from training.data.pairs import PairStream
+from training.recipe.errors import RecipeError
+from training.recipe.schema import Data, Decay, Phase, Recipe
+from training.run import checkpoint, guards
+from training.run.guards import DivergedError
+from training.run.logs import read_log, split_log
+from training.tasks import phases, task, tracking
+from training.tasks.loss_terms import LossTerms
 
 GROWING = Phase(
     "exits",
@@ -54,7 +57,7 @@ def recipe(**changes):
 
 @pytest.fixture(autouse=True)
 def painted(painted_store, monkeypatch):
-    monkeypatch.setattr(task, "open_store", lambda root: painted_store)
+    monkeypatch.setattr(stores, "open_store", lambda root: painted_store)
     monkeypatch.setattr(tracking, "build", lambda name: tiny_network())
     monkeypatch.setattr(phases, "relative_costs", tiny_costs)
 
@@ -268,8 +271,9 @@ from pathlib import Path
 import training.loop as loop
 from tests.training.conftest import paint_store, tiny_network
 from tests.training.test_loop import GROWING, recipe
-from training import task, tracking
-task.open_store = lambda root: paint_store()
+import training.data.open as stores
+from training.tasks import tracking
+stores.open_store = lambda root: paint_store()
 tracking.build = lambda name: tiny_network()
 loop.LOG_SAMPLES = 1
 loop.train(recipe(phases=(GROWING,), checkpoint_samples=4), Path(sys.argv[1]))

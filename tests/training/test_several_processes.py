@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import training.data.open as stores
 import training.loop as loop
 from models.network import pixels
 from tests.conftest import ROOT
@@ -19,14 +20,15 @@ from tests.training.conftest import paint_store, tiny_costs, tiny_network
 from tests.training.processes import run
 from tests.training.test_loop import GROWING, Killed, equal, recipe
 from tracker.errors import ModelError, SourceError
-from training import phases, task, tracking
-from training.distributed import first_on_its_machine
-from training.epoch import with_epoch
-from training.guards import DivergedError
-from training.logs import read_log
-from training.loss_terms import LossTerms
-from training.recipe import Decay, Distributed, Phase, dump
-from training.tracking import TrackingTask
+from training.distributed.world import first_on_its_machine
+from training.recipe.load import dump
+from training.recipe.schema import Decay, Distributed, Phase
+from training.run.guards import DivergedError
+from training.run.logs import read_log
+from training.schedule.epoch import with_epoch
+from training.tasks import phases, tracking
+from training.tasks.loss_terms import LossTerms
+from training.tasks.tracking import TrackingTask
 
 TOLERANCE = 1e-8  # of a tensor's largest value, or of 1
 CONSTANT = {"optimiser": "sgd", "decay": Decay("constant"), "lr": 0.05, "batch": 8}
@@ -50,7 +52,7 @@ def network(dtype):
 
 def paint(dtype=torch.float32, frozen=False) -> None:
     """Painted pictures and a tiny network for the loop of this process; `frozen`: all norms evaluate."""
-    task.open_store = lambda root: paint_store()
+    stores.open_store = lambda root: paint_store()
     tracking.build = lambda name: network(dtype)
     loop.LOG_SAMPLES = 1
     phases.pixels = lambda crop: pixels(crop).to(dtype)
@@ -63,8 +65,8 @@ def paint(dtype=torch.float32, frozen=False) -> None:
 @pytest.fixture
 def restored(monkeypatch):
     """What `paint` changes in this process is undone."""
-    changed = [(task, "open_store"), (tracking, "build"), (loop, "LOG_SAMPLES"), (TrackingTask, "set_modes")]
-    for where, name in (*changed, (phases, "pixels"), (phases, "relative_costs")):
+    inputs = (stores, "open_store"), (tracking, "build"), (loop, "LOG_SAMPLES")
+    for where, name in (*inputs, (TrackingTask, "set_modes"), (phases, "pixels"), (phases, "relative_costs")):
         monkeypatch.setattr(where, name, getattr(where, name))
 
 

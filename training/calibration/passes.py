@@ -12,8 +12,9 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import track
 
-from eval.runner import START_SHIFTS, Ours, run
-from eval.sequences import Sequence, read_frames, read_pack
+from eval.contenders.base import Ours
+from eval.data.sequences import Sequence, read_frames, read_pack
+from eval.onepass.runner import START_SHIFTS, run
 from tracker import Tracker
 from tracker.boxes import overlap
 from tracker.engine import OrtEngine, StageOutput

@@ -1,1 +1,1 @@
-"""One experiment a claim about batch sizes: small enough for two cores, by the loop's own schedules."""
+"""Beside the way: experiments on the other rooms; each writes what docs/results/recipes shows."""

@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from eval.host import describe_host
-from eval.kept import write_json
+from eval.results.host import describe_host
+from eval.results.store import write_json
 from training.evidence.fit import Learner, Trial, options, run
 from training.evidence.learners import TextLearner, TrackerLearner
-from training.recipe import Decay, Phase, Scaling
+from training.recipe.schema import Decay, Phase, Scaling
 
 SEEDS, TUNING_SEED = (0, 1, 2), 100
 MILESTONES = (1.0, 0.9)

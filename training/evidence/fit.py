@@ -22,12 +22,12 @@ from joblib import Parallel, delayed
 from rich.progress import track
 from torch import Tensor, nn
 
-from eval.host import describe_host
-from training.nas.measure import open_lines, read_lines
-from training.optimisers import make_optimiser, set_step
-from training.recipe import Phase
-from training.schedule import make_plan, pieces, updates
-from training.yaml_tree import plain
+from eval.results.host import describe_host
+from training.nas.measure.on_cifar import open_lines, read_lines
+from training.optim.optimisers import make_optimiser, set_step
+from training.recipe.schema import Phase
+from training.recipe.yaml_tree import plain
+from training.schedule.plan import make_plan, pieces, updates
 
 Rows = npt.NDArray[np.int64]
 

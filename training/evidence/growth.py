@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from eval.host import describe_host
-from eval.kept import write_json
+from eval.results.host import describe_host
+from eval.results.store import write_json
 from training.evidence.fit import Trial, options, run
 from training.evidence.learners import PictureLearner
-from training.recipe import Decay, Phase, Raised
+from training.recipe.schema import Decay, Phase, Raised
 
 SEEDS, TUNING_SEED = (0, 1, 2), 100
 EPOCHS, N, BATCH = 10, 10_000, 32

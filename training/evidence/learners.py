@@ -14,13 +14,13 @@ from models.backbone import StageSpec
 from models.nas.network import NasBenchNetwork
 from models.network import DepthGate, NetworkSpec, pixels
 from models.registry import SELECTED
+from training.data.open import open_store
+from training.data.pairs import PairStream
 from training.evidence.fit import Rows
-from training.frame_store import open_store
-from training.losses import boxes_of, iou_and_giou, tracking_loss
-from training.nas.cifar import Pictures, normalised, read_split
-from training.nas.tracked import SEED_OF_SAMPLES, Arrays, kept_samples, losses_of
-from training.streams import PairStream
-from training.targets import make_targets
+from training.nas.measure.cifar import Pictures, normalised, read_split
+from training.nas.measure.tracked import SEED_OF_SAMPLES, Arrays, kept_samples, losses_of
+from training.tasks.losses import boxes_of, iou_and_giou, tracking_loss
+from training.tasks.targets import make_targets
 
 FIRST_CHARACTER, CHARACTERS = 32, 97
 """Printable ASCII, and one for the end of a line and one for everything else."""

@@ -19,12 +19,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from eval.host import describe_host
-from eval.kept import write_json
+from eval.results.host import describe_host
+from eval.results.store import write_json
 from training.evidence.batch_rules import BASE_BATCH, SEEDS, phase_of, tasks
 from training.evidence.fit import Learner, Trial, options, run
 from training.evidence.learners import TextLearner
-from training.recipe import Phase
+from training.recipe.schema import Phase
 
 PROBED, STEP = 256, 1e-2
 COLUMNS = {

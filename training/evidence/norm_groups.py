@@ -4,7 +4,7 @@
 
 A batch of 64 as 32 processes of two samples would divide it. Groups of g
 processes normalise 2g samples together; one process computes them here, group
-after group, which is the same (tests/training/test_group_batch_norm.py), and
+after group, which is the same (tests/training/distributed/test_group_batch_norm.py), and
 the running moments follow as they do when 64/2g groups average theirs.
 Claim: Ying et al. 2018, arXiv 1811.06992, distributed batch normalization.
 """
@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from eval.host import describe_host
-from eval.kept import write_json
+from eval.results.host import describe_host
+from eval.results.store import write_json
 from training.evidence.fit import Trial, options, run
 from training.evidence.learners import PictureLearner
-from training.recipe import Phase
+from training.recipe.schema import Phase
 
 SEEDS = (0, 1, 2)
 SAMPLES, BATCH, A_PROCESS, RATE = 30_000, 64, 2, 0.1

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from eval.host import describe_host
-from eval.kept import write_json
-from training.logs import read_log
+from eval.results.host import describe_host
+from eval.results.store import write_json
 from training.loop import default_runs
+from training.run.logs import read_log
 
 SEEDS = (0, 1, 2)
 RECIPE = Path(__file__).parents[1] / "recipes/pod_smoke.yaml"

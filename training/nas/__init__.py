@@ -1,1 +1,1 @@
-"""Searching the NAS-Bench-101 space: the table, surrogates, searchers, selection."""
+"""The search for backbones in NAS-Bench-101: benchmark, search, measure, then select."""

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eval.arguments import numbers, positive
+from arguments import numbers, positive
 
 if TYPE_CHECKING:
-    from training.nas.table import Floats, Rows, Table
+    from training.nas.benchmark.table import Floats, Rows, Table
 
 HOME = Path(__file__).parent
 OWN = HOME / "own.jsonl"
@@ -88,7 +88,7 @@ def add(
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from training.nas.show import show
+    from training.nas.benchmark.show import show
 
     print(show(arguments.cell, arguments.table))
     return 0
@@ -96,7 +96,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _published(file: Path | None) -> "tuple[Table | None, str]":
     """The table, and in words what is known of which cells."""
-    from training.nas.table import open_table
+    from training.nas.benchmark.open import open_table
 
     if file is None:
         return None, "the shipped surrogate alone; no published table was given"
@@ -106,9 +106,9 @@ def _published(file: Path | None) -> "tuple[Table | None, str]":
 
 def _accuracy(file: Path | None) -> "tuple[Floats, Rows, str]":
     """Accuracy of every cell after 108 epochs as it is best believed, the measured rows, and the source."""
-    from training.nas.landscape import believe
-    from training.nas.surrogate import load_surrogate
-    from training.nas.table import unlogged
+    from training.nas.benchmark.landscape import believe
+    from training.nas.benchmark.surrogate import load_surrogate
+    from training.nas.benchmark.table import unlogged
 
     table, source = _published(file)
     belief = believe(load_surrogate(), table)
@@ -116,10 +116,10 @@ def _accuracy(file: Path | None) -> "tuple[Floats, Rows, str]":
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from eval.tables import rows_table
-    from training.nas.compare import WITHOUT_MODEL, compare
-    from training.nas.landscape import make_landscape
-    from training.nas.surrogate import load_surrogate
+    from eval.results.tables import rows_table
+    from training.nas.benchmark.landscape import make_landscape
+    from training.nas.benchmark.surrogate import load_surrogate
+    from training.nas.search.compare import WITHOUT_MODEL, compare
 
     names = arguments.searchers.split(",") if arguments.searchers else list(WITHOUT_MODEL)
     light, heavy = (arguments.seeds, arguments.seconds), (arguments.model_seeds, arguments.model_seconds)
@@ -132,11 +132,11 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _analyse(arguments: argparse.Namespace) -> int:
-    from eval.tables import rows_table
-    from training.nas.analyse import analyse
-    from training.nas.landscape import make_landscape
-    from training.nas.surrogate import load_surrogate
-    from training.nas.table import open_table
+    from eval.results.tables import rows_table
+    from training.nas.benchmark.landscape import make_landscape
+    from training.nas.benchmark.open import open_table
+    from training.nas.benchmark.surrogate import load_surrogate
+    from training.nas.search.analyse import analyse
 
     table = open_table(arguments.table)
     landscape = make_landscape(load_surrogate(), table)
@@ -147,8 +147,8 @@ def _analyse(arguments: argparse.Namespace) -> int:
 def _measure(arguments: argparse.Namespace) -> int:
     rows = _rows(arguments)
     if arguments.tracker:
-        from training.nas.design import Design
-        from training.nas.tracked import measure_tracked
+        from training.nas.measure.tracked import measure_tracked
+        from training.nas.search.design import Design
 
         depths = (arguments.depth,) * 4
         choices = {name: getattr(arguments, name) for name in ("scale", "early", "separable", "squeeze")}
@@ -156,7 +156,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         out = arguments.out or OWN_TRACKERS
         lines = measure_tracked(designs, arguments.repeats, arguments.data, out, arguments.jobs)
     else:
-        from training.nas.measure import measure
+        from training.nas.measure.on_cifar import measure
 
         out, cifar = arguments.out or OWN, arguments.data / "images/cifar10"
         lines = measure(rows, arguments.repeats, cifar, out, jobs=arguments.jobs)
@@ -165,8 +165,9 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 
 def _rows(arguments: argparse.Namespace) -> list[int]:
-    from training.nas.measure import spread
-    from training.nas.table import TableError, open_table
+    from training.nas.benchmark.open import open_table
+    from training.nas.benchmark.table import TableError
+    from training.nas.measure.on_cifar import spread
 
     if not arguments.cells.startswith("spread:"):
         return numbers(arguments.cells)
@@ -176,8 +177,8 @@ def _rows(arguments: argparse.Namespace) -> list[int]:
 
 
 def _agree(arguments: argparse.Namespace) -> int:
-    from eval.tables import rows_table
-    from training.nas.agree import agree
+    from eval.results.tables import rows_table
+    from training.nas.measure.agree import agree
 
     accuracy, rows, source = _accuracy(arguments.table)
     print(f"accuracy of cells: {source}")
@@ -189,9 +190,9 @@ def _select(arguments: argparse.Namespace) -> int:
     import json
 
     from tracker.cache import user_cache
-    from training.nas.latency import open_times
-    from training.nas.select import accuracy_and_features, document_of, expected, explore, write
-    from training.nas.table import TableError
+    from training.nas.benchmark.table import TableError
+    from training.nas.select.latency import open_times
+    from training.nas.select.select import accuracy_and_features, document_of, expected, explore, write
 
     accuracy, _, source = _accuracy(arguments.table)
     print(f"accuracy of cells: {source}")
@@ -218,7 +219,7 @@ def _costs(arguments: argparse.Namespace) -> int:
     import json
 
     from tracker.errors import ModelError
-    from training.nas.latency import measure_network
+    from training.nas.select.latency import measure_network
 
     try:
         entry = measure_network(arguments.network)
@@ -231,8 +232,8 @@ def _costs(arguments: argparse.Namespace) -> int:
 
 
 def _fit(arguments: argparse.Namespace) -> int:
-    from training.nas.surrogate import SHIPPED, fit_surrogate
-    from training.nas.table import load_others, load_table, repeat_noise
+    from training.nas.benchmark.surrogate import SHIPPED, fit_surrogate
+    from training.nas.benchmark.table import load_others, load_table, repeat_noise
 
     table, others = load_table(arguments.table), load_others(arguments.table)
     out = arguments.out or SHIPPED

@@ -14,7 +14,7 @@ from training.evidence.lipschitz import (
     smooth,
     table_of,
 )
-from training.recipe import Phase
+from training.recipe.schema import Phase
 
 
 class Quadratic:

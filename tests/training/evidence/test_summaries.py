@@ -4,7 +4,7 @@ import pytest
 from training.evidence import batch_rules, growth
 from training.evidence.batch_rules import phase_of, summarise
 from training.evidence.learners import CHARACTERS, library_text
-from training.schedule import make_plan, updates
+from training.schedule.plan import make_plan, updates
 
 
 def line(row, batch, seed, accuracy, diverged=False):

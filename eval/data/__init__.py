@@ -1,0 +1,1 @@
+"""What contenders are evaluated on: annotated sequences and regions, and their layouts on disk."""

@@ -1,0 +1,100 @@
+"""Milliseconds of Tracker.update at every fixed depth and the default budget, beside peers, in one run.
+
+python app.py bench --data DIR --peers-from run_peers.py --json docs/results/first_light/bench.json
+"""
+
+import json
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from eval.contenders.base import Contender, Ours
+from eval.contenders.names import describe_model
+from eval.contenders.peers import load_peers, make_peer
+from eval.data.sequences import Sequence, read_frames, read_pack
+from eval.results.host import describe_host
+from eval.results.store import file_for, write_json
+from eval.speed.turns import stage_seconds, time_in_turns
+from tracker import Tracker
+from tracker.engine import OrtEngine
+from tracker.errors import SourceError
+from tracker.manifest import load_manifest
+from tracker.zoo import find
+
+FRAMES_PER_SEQUENCE = 120
+
+
+def write_costs(model: str, path: Path) -> dict[str, Any]:
+    """Measure the stages of an artefact; its network's entry in the table by which training weighs depth."""
+    file_for(path)
+    folder = find(model)
+    manifest = load_manifest(folder)
+    seconds, without_exit = stage_seconds(OrtEngine(folder, manifest), manifest.geometry)
+    table = {
+        "seconds": [round(s, 7) for s in seconds],
+        "backbone_seconds": [round(s, 7) for s in without_exit],
+        "command": f"python app.py bench --model {model} --costs {path.name}",
+        "host": describe_host(),
+    }
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    write_json(path, {**known, manifest.model["architecture"]: table})
+    return table
+
+
+def bench(
+    folder: Path,
+    sequences: list[str],
+    model: str = "default",
+    peers_from: Path | None = None,
+    peers: list[str] | None = None,
+    json_file: Path | None = None,
+) -> dict[str, Any]:
+    """Time ours and the peers in turns on the first frames of the sequences, one thread each.
+
+    Args:
+        peers: names of OpenCV's trackers, or that the module `peers_from` knows.
+
+    Raises SourceError for a sequence, a peer or a peers' module that is not there.
+    """
+    if json_file is not None:
+        file_for(json_file)
+    videos = _videos(folder, sequences)
+    cv2.setNumThreads(1)
+    tracker = Tracker.load(model, threads=1)
+    budgets = [None, "full", *(f"depth:{k}" for k in range(1, tracker.depths))]
+    contenders: dict[str, Contender] = {budget or "default": Ours(tracker, budget) for budget in budgets}
+    module = None if peers_from is None else load_peers(peers_from)
+    contenders |= {name: make_peer(name, module) for name in peers or []}
+    timings = time_in_turns(contenders, videos)
+    full = timings["full"].mean
+    document = {
+        **describe_model(tracker),
+        "sequences": sequences,
+        "frames_per_sequence": FRAMES_PER_SEQUENCE,
+        "threads": 1,
+        "host": describe_host(),
+        "ms": {
+            name: {**{k: round(v, 4) for k, v in asdict(t).items()}, "of_full": round(t.mean / full, 4)}
+            for name, t in timings.items()
+        },
+    }
+    if json_file is not None:
+        write_json(json_file, document)
+    return document
+
+
+def _videos(folder: Path, names: list[str]) -> list[tuple[Sequence, list[npt.NDArray[np.uint8]]]]:
+    """The sequences of those names, and their decoded frames, both cut to the first FRAMES_PER_SEQUENCE."""
+    by_name = {s.name: s for s in read_pack(folder)}
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise SourceError(
+            f"bench: {folder} has no sequence {missing[0]!r}; for example {next(iter(by_name))!r}"
+        )
+    heads = [by_name[name].head(FRAMES_PER_SEQUENCE) for name in names]
+    return [(head, list(islice(read_frames(head.video), len(head.boxes)))) for head in heads]

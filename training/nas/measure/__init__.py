@@ -1,0 +1,1 @@
+"""Beside the benchmark: cells that we train ourselves, on CIFAR-10 and as trackers."""

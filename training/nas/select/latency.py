@@ -1,0 +1,161 @@
+"""What a stage of a tracking backbone really takes: ONNX Runtime on this machine, one thread.
+
+Times are the least of many runs, since whatever else the machine does can
+only add. A measured stage is kept in a file with its host, so that a search
+goes on where it stopped; another host's file is refused.
+"""
+
+import io
+import json
+import time
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+import torch
+
+from eval.results.host import describe_host
+from models.backbone import Stage, StageSpec
+from models.cost import conv_macs
+from models.export import BackboneGraph, StageGraph, stage_inputs
+from models.network import MAP_PX, NetworkSpec
+from models.registry import build
+from tracker.errors import TrackerError
+
+WARM_UP, RUNS = 5, 40
+
+
+class StageCost(NamedTuple):
+    """Seconds and multiply-accumulates of one stage without its exit, for one frame."""
+
+    seconds: float
+    macs: int
+
+
+@dataclass
+class StageTimes:
+    """Measured stages by their description; `file` holds them as JSON."""
+
+    file: Path
+    host: dict[str, object]
+    known: dict[str, StageCost]
+
+    def of(self, network: NetworkSpec) -> list[StageCost]:
+        """The cost of every stage, measured where it is not known yet."""
+        carries = [None, *(stage.width for stage in network.stages[:-1])]
+        return [self._stage(stage, carry) for stage, carry in zip(network.stages, carries, strict=True)]
+
+    def _stage(self, spec: StageSpec, carry: int | None) -> StageCost:
+        key = json.dumps([asdict(spec) | {"cells": _codes(spec.cells), "early": _codes(spec.early)}, carry])
+        if key not in self.known:
+            self.known[key] = measure_stage(spec, carry)
+        return self.known[key]
+
+    def save(self) -> None:
+        """Write the file."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        document = {"host": self.host, "stages": {key: list(cost) for key, cost in self.known.items()}}
+        self.file.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def open_times(file: Path) -> StageTimes:
+    """Times that were kept, or none yet.
+
+    Raises:
+        TrackerError: they were taken on another machine, or the file cannot be read.
+    """
+    host = describe_host()
+    if not file.is_file():
+        return StageTimes(file, host, {})
+    try:
+        document = json.loads(file.read_text())
+        known = {key: StageCost(*cost) for key, cost in document["stages"].items()}
+        other = document["host"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrackerError(f"latency: {file} cannot be read ({error}); delete it to measure anew") from error
+    if (other["cpu"], other["flags"]) != (host["cpu"], host["flags"]):
+        raise TrackerError(f"latency: {file} was measured on {other['cpu']}, not here; give another file")
+    return StageTimes(file, host, known)
+
+
+def measure_stage(spec: StageSpec, carry: int | None) -> StageCost:
+    """One stage with weights at random, as a graph of its own."""
+    stage = Stage(spec, carry).eval()
+    inputs = [] if spec.side is None else [torch.rand(1, 3, spec.side, spec.side)]
+    inputs += [] if carry is None else [torch.rand(1, carry, MAP_PX, MAP_PX)]
+    names = [] if spec.side is None else ["crop"]
+    names += [] if carry is None else ["carry"]
+    with torch.inference_mode(), conv_macs(stage) as counts:
+        stage(inputs[0] if spec.side else None, inputs[-1] if carry else None)
+        macs = sum(counts.values())
+    graph = _graph(_Call(stage, spec.side is not None), inputs, names)
+    return StageCost(_seconds(graph, dict(zip(names, inputs, strict=True))), macs)
+
+
+def measure_network(name: str) -> dict[str, Any]:
+    """The entry of models/costs.json for a network of the registry, weights at random.
+
+    Training weighs depth by it before there is an artefact to time.
+
+    Raises:
+        ValueError: no network has that name.
+    """
+    network = build(name).eval()
+    seconds, without_exit = [], []
+    for k in range(1, network.depths + 1):
+        inputs = {key: value[:1] for key, value in stage_inputs(network, k).items()}
+        modules = [(seconds, StageGraph(network, k))]
+        modules += [(without_exit, BackboneGraph(network, k))] if k < network.depths else []
+        for times, module in modules:
+            given = {key: v for key, v in inputs.items() if times is seconds or "template" not in key}
+            graph = _graph(module, list(given.values()), list(given))
+            times.append(round(_seconds(graph, given), 7))
+    command = f"python app.py search costs {name}"
+    return {
+        "seconds": seconds,
+        "backbone_seconds": without_exit,
+        "command": command,
+        "host": describe_host(),
+    }
+
+
+def _seconds(graph: bytes, inputs: dict[str, torch.Tensor]) -> float:
+    """The least of many runs."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    feed = {name: value.numpy() for name, value in inputs.items()}
+    taken = []
+    for _ in range(WARM_UP + RUNS):
+        begun = time.perf_counter()
+        session.run(None, feed)
+        taken.append(time.perf_counter() - begun)
+    return float(np.min(taken[WARM_UP:]))
+
+
+class _Call(torch.nn.Module):
+    def __init__(self, stage: Stage, reads_pixels: bool) -> None:
+        super().__init__()
+        self.stage, self.reads_pixels = stage, reads_pixels
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        rest = list(inputs)
+        crop = rest.pop(0) if self.reads_pixels else None
+        return self.stage(crop, rest.pop(0) if rest else None)
+
+
+def _graph(module: torch.nn.Module, inputs: list[torch.Tensor], names: list[str]) -> bytes:
+    """By torch's older exporter; the newer one, which writes the artefact, takes twenty times as long."""
+    written = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, tuple(inputs), written, input_names=names, dynamo=False)
+    return written.getvalue()
+
+
+def _codes(cells: tuple[object, ...]) -> list[str]:
+    return [cell.hash() for cell in cells]  # type: ignore[attr-defined]

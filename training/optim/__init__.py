@@ -1,0 +1,1 @@
+"""Last in an update: gradients move the weights, and their average follows."""

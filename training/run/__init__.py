@@ -1,0 +1,1 @@
+"""Around the loop: gradients and precision, guards, validation, logs, and what a run leaves on disk."""

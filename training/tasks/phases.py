@@ -1,0 +1,132 @@
+"""What each phase of training a tracker minimises: one function a phase."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.cost import relative_costs
+from models.network import DepthGate, StageResult, pixels
+from training.data.pairs import Batch
+from training.data.transfer import TensorBatch, device_of, to_device
+from training.recipe.schema import Phase
+from training.tasks.loss_terms import LossTerms
+from training.tasks.losses import (
+    SoftTargets,
+    feature_loss,
+    joint_loss,
+    response_loss,
+    tracking_loss,
+)
+from training.tasks.targets import make_targets
+from training.tasks.teacher import NanoTrackTeacher
+
+EXIT_WEIGHTS = (0.7, 0.7, 1.0, 1.3)
+FEATURE_WEIGHTS = (0.5, 0.7, 1.0, 2.0)
+TEMPLATE_FEATURE_WEIGHT = 1.0
+TRACKING_WEIGHT_BESIDE_A_TEACHER = 0.5
+FEATURE_WEIGHT_BESIDE_TRACKING = 0.5
+
+AnyBatch = Batch | TensorBatch
+
+
+@dataclass
+class PhaseContext:
+    """What a loss needs besides the batch."""
+
+    network: DepthGate
+    teacher: NanoTrackTeacher | None
+    phase: Phase
+
+
+def _moved(context: PhaseContext, batch: AnyBatch) -> TensorBatch:
+    """The batch where the network is; a TensorBatch was made there."""
+    return batch if isinstance(batch, TensorBatch) else to_device(batch, device_of(context.network))
+
+
+def _inputs(batch: TensorBatch) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """Template and search crops under the sides of the *search* crops, as Backbone.forward takes them."""
+    search = {side: pixels(crop) for side, crop in batch.search.items()}
+    template = {2 * side: pixels(crop) for side, crop in batch.template.items()}
+    return template, search
+
+
+def features_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
+    """Distil the teacher's features into every exit's search embedding and the deepest template's."""
+    assert context.teacher is not None
+    raw = context.teacher.features(batch)
+    template, search = _inputs(_moved(context, batch))
+    goal = context.teacher.standardise(raw.search)
+    seen = [feature_loss(e, goal) for e in context.network.embed(search)]
+    deepest = context.network.exits[-1].embed(context.network.backbone(template)[-1])
+    kept = feature_loss(deepest, context.teacher.standardise(raw.template))
+    terms = [*zip(FEATURE_WEIGHTS, seen, strict=True), (TEMPLATE_FEATURE_WEIGHT, kept)]
+    return LossTerms(terms, {"feature": seen, "template": [kept]})
+
+
+def exits_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
+    """Track at every exit.
+
+    With a teacher its map and boxes are soft targets of every exit; without
+    one, the deepest exit's are, for the shallower ones.
+    """
+    network, teacher, moved = context.network, context.teacher, _moved(context, batch)
+    template, search = _inputs(moved)
+    targets = make_targets(moved.boxes, moved.present)
+    kept = network.exits[-1].embed(network.backbone(template)[-1])
+    kernels = network.templates_from(kept)
+    features = network.backbone(search)
+    embeddings = [exit_.embed(f) for exit_, f in zip(network.exits, features, strict=True)]
+    outputs = [exit_(e, t) for exit_, e, t in zip(network.exits, embeddings, kernels, strict=True)]
+    tracking = [tracking_loss(score, ltrb, targets) for score, ltrb in outputs]
+    if teacher is None:
+        soft = _own_soft_targets(*outputs[-1])
+        response = [response_loss(score, ltrb, soft) for score, ltrb in outputs[:-1]]
+        response.append(torch.zeros_like(tracking[-1]))
+        losses = [t + 0.5 * r for t, r in zip(tracking, response, strict=True)]
+        parts = {"tracking": tracking, "response": response}
+        return LossTerms(list(zip(EXIT_WEIGHTS, losses, strict=True)), parts)
+    raw = teacher.features(batch)
+    soft = teacher.responses(raw)
+    response = [response_loss(score, ltrb, soft) for score, ltrb in outputs]
+    goal = teacher.standardise(raw.search)
+    feature = [feature_loss(e, goal) for e in embeddings]
+    losses = [
+        TRACKING_WEIGHT_BESIDE_A_TEACHER * t + r + FEATURE_WEIGHT_BESIDE_TRACKING * f
+        for t, r, f in zip(tracking, response, feature, strict=True)
+    ]
+    template_loss = feature_loss(kept, teacher.standardise(raw.template))
+    terms = [*zip(EXIT_WEIGHTS, losses, strict=True), (FEATURE_WEIGHT_BESIDE_TRACKING, template_loss)]
+    return LossTerms(terms, {"tracking": tracking, "response": response, "feature": feature})
+
+
+def _own_soft_targets(score: Tensor, ltrb: Tensor) -> SoftTargets:
+    probability = torch.sigmoid(score.detach().float()[:, 0])
+    return SoftTargets(probability, ltrb.detach(), torch.ones_like(probability))
+
+
+def gates_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
+    """The joint loss of tracking error and computational cost; only the gates learn."""
+    network, moved = context.network, _moved(context, batch)
+    template, search = _inputs(moved)
+    targets = make_targets(moved.boxes, moved.present)
+    with torch.no_grad():
+        results: list[StageResult] = network(template, search)
+        losses = torch.stack([tracking_loss(r.score, r.ltrb, targets) for r in results], 1)
+    stops = [
+        torch.sigmoid(gate(r.statistics.float()).float())
+        for gate, r in zip(network.gates, results[:-1], strict=True)
+    ]
+    gates = torch.cat(stops, 1)
+    cost = relative_costs(network.spec).to(losses)
+    loss = joint_loss(gates, losses, cost, context.phase.cost_weight)
+    parts = {"tracking": list(losses.unbind(1)), "gate": list(gates.unbind(1))}
+    return LossTerms([(1.0, loss)], parts)
+
+
+PHASE_LOSSES: dict[str, Callable[[PhaseContext, AnyBatch], LossTerms]] = {
+    "features": features_loss,
+    "exits": exits_loss,
+    "gates": gates_loss,
+}

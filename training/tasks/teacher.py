@@ -1,0 +1,138 @@
+"""NanoTrack v3 as a teacher: its backbone's features, score map and boxes.
+
+Weights: HonglinChu/SiamTrackers, Apache-2.0, two ONNX files given by path.
+Its backbone is fed BGR 0 … 255 at 255 and 127 pixels and ends on a grid
+whose cell i lies at pixel 16·i, as ours does, so a crop of one pixel less
+needs no interpolation. Its head's cell i lies at pixel 16·i + 15 of the crop.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import torch
+from onnx import numpy_helper
+from torch import Tensor
+
+from models.network import MAP_PX, STRIDE
+from tracker.errors import ModelError
+from training.data.pairs import Batch
+from training.data.transfer import TensorBatch, copied, on_host
+from training.tasks.losses import SoftTargets
+
+INPUTS = {"backbone": {"input"}, "head": {"input1", "input2"}}
+CPU = torch.device("cpu")
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TeacherFeatures:
+    """Raw backbone features: search N×96×16×16, template N×96×8×8."""
+
+    search: FloatArray
+    template: FloatArray
+
+
+class NanoTrackTeacher:
+    """Features and responses for a batch; `standardise` needs `fit` first.
+
+    It computes on the CPU; tensors that it returns are on `device`.
+    """
+
+    def __init__(self, backbone: Path, head: Path, threads: int, device: torch.device = CPU) -> None:
+        for path in (backbone, head):
+            if not path.is_file():
+                raise ModelError(
+                    f"teacher: {path} is missing; set teacher.backbone and teacher.head, or teacher: null"
+                )
+        self._backbone = _session(backbone, _any_batch(_graph(backbone, "backbone")), threads)
+        self._head = _session(head, _graph(head, "head"), threads)
+        self._device = device
+        self.mean = np.zeros(96, np.float32)
+        self.std = np.ones(96, np.float32)
+
+    def fit(self, features: TeacherFeatures) -> None:
+        """Take channel moments of the search features."""
+        self.mean = features.search.mean((0, 2, 3))
+        self.std = features.search.std((0, 2, 3))
+
+    def standardise(self, features: FloatArray) -> Tensor:
+        shape = (1, -1, 1, 1)
+        return copied((features - self.mean.reshape(shape)) / self.std.reshape(shape), self._device)
+
+    def features(self, batch: Batch | TensorBatch) -> TeacherFeatures:
+        search, template = (on_host(crops) for crops in (batch.search[256], batch.template[128]))
+        return TeacherFeatures(self._embed(search[:, :255, :255]), self._embed(template[:, :127, :127]))
+
+    def responses(self, features: TeacherFeatures) -> SoftTargets:
+        """Its 15×15 map laid on cells 1 … 15 of ours; row and column 0 are unknown."""
+        n = len(features.search)
+        probability = np.zeros((n, MAP_PX, MAP_PX), np.float32)
+        ltrb = np.ones((n, 4, MAP_PX, MAP_PX), np.float32)
+        shift = np.array([0.5, 0.5, -0.5, -0.5], np.float32).reshape(4, 1, 1)
+        for i in range(n):
+            feed = {"input1": features.template[i : i + 1], "input2": features.search[i : i + 1]}
+            logits, distances = self._head.run(None, feed)
+            probability[i, 1:, 1:] = 1 / (1 + np.exp(logits[0, 0] - logits[0, 1]))
+            ltrb[i, :, 1:, 1:] = (distances[0] + shift) / STRIDE
+        known = np.zeros_like(probability)
+        known[:, 1:, 1:] = 1
+        return SoftTargets(*(copied(array, self._device) for array in (probability, ltrb, known)))
+
+    def _embed(self, crops: npt.NDArray[np.uint8]) -> FloatArray:
+        planes = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
+        return np.asarray(self._backbone.run(None, {"input": planes})[0])
+
+
+def _graph(path: Path, part: str) -> onnx.ModelProto:
+    """The file of that part of the teacher.
+
+    Raises:
+        ModelError: it is no ONNX file, or that of another network.
+    """
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf's own
+        raise ModelError(f"teacher: {path} is no ONNX file; set teacher.{part} to NanoTrack v3's") from error
+    names = [value.name for value in model.graph.input]
+    if not INPUTS[part] <= set(names):
+        raise ModelError(
+            f"teacher: {path} got the inputs {', '.join(names) or 'of no graph'}, expected "
+            f"{', '.join(sorted(INPUTS[part]))}; set teacher.{part} to NanoTrack v3's {part}"
+        )
+    return model
+
+
+def _session(path: Path, model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's own
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"teacher: {path} cannot be run ({reason}); fetch it anew") from error
+
+
+def _any_batch(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The published graph is fixed to one 255-px crop; free its batch and sides."""
+    for value in (*model.graph.input, *model.graph.output):
+        for axis in (0, 2, 3):
+            dim = value.type.tensor_type.shape.dim[axis]
+            dim.Clear()
+            dim.dim_param = f"{value.name}_{axis}"
+    del model.graph.value_info[:]
+    shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
+    for tensor in model.graph.initializer:
+        if tensor.name in shapes:
+            shape = numpy_helper.to_array(tensor).copy()
+            shape[0] = -1
+            tensor.CopyFrom(numpy_helper.from_array(shape, tensor.name))
+    return model

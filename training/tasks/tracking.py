@@ -1,0 +1,100 @@
+"""Training a tracker on the packs: the phases features, exits and gates of a recipe with `data.root`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models.network import DepthGate
+from models.registry import build
+from training.data.device_store import DeviceStore
+from training.data.device_stream import DeviceStream
+from training.data.held_out import PAIRS
+from training.data.pairs import PairStream
+from training.data.store import PictureStore
+from training.recipe.errors import RecipeError
+from training.recipe.schema import Phase, Recipe
+from training.tasks.loss_terms import LossTerms
+from training.tasks.phases import PHASE_LOSSES, AnyBatch, PhaseContext
+from training.tasks.teacher import NanoTrackTeacher
+
+TEACHER_FIT_SAMPLES = 128
+
+
+@dataclass(frozen=True)
+class TrackingTask:
+    """A Task of training/tasks/task.py; its networks are DepthGate.
+
+    Attributes:
+        pairs: held out, None: there are none.
+        resident: of `store`, None: the recipe does not want it.
+    """
+
+    recipe: Recipe
+    store: PictureStore
+    pairs: PairStream | None
+    teacher: NanoTrackTeacher | None
+    resident: DeviceStore | None
+
+    def network(self) -> DepthGate:
+        """Raises RecipeError: no tracker has that name."""
+        try:
+            return build(self.recipe.network)
+        except ValueError as error:
+            raise RecipeError(f"recipe: {error}") from error
+
+    def trained(self, network: nn.Module, phase: Phase) -> nn.Module:
+        assert isinstance(network, DepthGate)
+        return network.gates if phase.name == "gates" else network
+
+    def leaves_some_out(self, phase: Phase) -> bool:
+        """The gates, and some heads while features are distilled."""
+        return phase.name != "gates"
+
+    def stream(self, phase: Phase) -> PairStream | DeviceStream:
+        pairs = PairStream(self.store, self.recipe.seed, phase.name)
+        return pairs if self.resident is None else DeviceStream(pairs, self.resident)
+
+    def loss(self, network: nn.Module, phase: Phase) -> Callable[[AnyBatch], LossTerms]:
+        assert isinstance(network, DepthGate)
+        context, loss = PhaseContext(network, self.teacher, phase), PHASE_LOSSES[phase.name]
+        return lambda batch: loss(context, batch)
+
+    def held_out(self) -> tuple[PairStream, int] | None:
+        return None if self.pairs is None else (self.pairs, PAIRS)
+
+    def set_modes(self, network: nn.Module, phase: Phase, seen: int, average: nn.Module) -> None:
+        """Training mode for what the phase trains; the backbone's norms freeze when the recipe says so.
+
+        A template and a search crop differ in their moments, so the averaged
+        ones that the tracker will use are what the last part of training sees.
+        """
+        assert isinstance(network, DepthGate) and isinstance(average, DepthGate)
+        if phase.name == "gates":
+            network.eval()
+            network.gates.train()
+            return
+        frozen = seen >= phase.freeze_norm_from * phase.samples
+        if frozen and network.backbone.training:
+            running = {k: v for k, v in average.backbone.state_dict().items() if "running_" in k}
+            network.backbone.load_state_dict(running, strict=False)
+        network.train()
+        network.gates.eval()
+        if frozen:
+            network.backbone.eval()
+
+
+def fitted_teacher(recipe: Recipe, store: PictureStore, device: torch.device) -> NanoTrackTeacher | None:
+    """The recipe's teacher with the moments of its features over a few samples; None where it names none.
+
+    Raises:
+        ModelError: its files are missing.
+    """
+    if recipe.teacher is None:
+        return None
+    files = Path(recipe.teacher.backbone), Path(recipe.teacher.head)
+    teacher = NanoTrackTeacher(*files, recipe.threads, device)
+    teacher.fit(teacher.features(PairStream(store, recipe.seed, "fit").batch(0, TEACHER_FIT_SAMPLES)))
+    return teacher
