@@ -27,7 +27,7 @@ def fake_manifest() -> Manifest:
         depths=4,
         geometry=GEOMETRY,
         decode=DecodeConstants(window=0.0, penalty=0.0, size_rate=1.0),
-        state=StateConstants((0.5,) * 4, (0.25,) * 4, growth=1.5, widest=2.0),
+        state=StateConstants((0.5,) * 4, (0.25,) * 4, (0.7,) * 4, growth=1.5, widest=2.0),
         default_tau=(0.5, 0.5, 0.5),
         table=(
             Thresholds((0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0), 0.4),

@@ -45,12 +45,14 @@ class DecodeConstants:
 class StateConstants:
     """Limits of presence, one an exit, and how far the search reaches after a loss.
 
-    A score of exit k below unsure[k - 1] is UNSURE, below lost[k - 1] LOST. The side of the search
-    window grows by `growth` a lost frame, to `widest` times its usual one.
+    A score of exit k below unsure[k - 1] is UNSURE, below lost[k - 1] LOST; a target elsewhere in the
+    frame needs found[k - 1]. The side of the search window grows by `growth` a lost frame, to `widest`
+    times its usual one.
     """
 
     unsure: tuple[float, ...]
     lost: tuple[float, ...]
+    found: tuple[float, ...]
     growth: float = 1.2
     widest: float = 2.0
 
@@ -172,22 +174,22 @@ def _parse(raw: Mapping[str, Any]) -> Manifest:
 
 
 def _state(raw: Mapping[str, Any], depths: int) -> StateConstants:
-    """The limits stand as D numbers, or as one for every exit; growth and widest may be missing."""
-    reach = {key: float(value) for key, value in raw.items() if key not in ("unsure", "lost")}
-    state = StateConstants(_limits(raw, "unsure", depths), _limits(raw, "lost", depths), **reach)
-    if not all(0 <= low <= high <= 1 for low, high in zip(state.lost, state.unsure, strict=True)):
-        raise ValueError(
-            f"state got lost {list(state.lost)}, unsure {list(state.unsure)}, "
-            "expected 0 <= lost <= unsure <= 1"
-        )
+    """The limits stand as D numbers, or as one for every exit; what an older manifest lacks has a default."""
+    reach = {key: float(value) for key, value in raw.items() if key not in ("unsure", "lost", "found")}
+    unsure, lost = _limits(raw["unsure"], depths, "unsure"), _limits(raw["lost"], depths, "lost")
+    state = StateConstants(unsure, lost, _limits(raw.get("found", list(unsure)), depths, "found"), **reach)
+    for low, middle, high in zip(state.lost, state.unsure, state.found, strict=True):
+        if not 0 <= low <= middle <= high <= 1:
+            raise ValueError(
+                f"state got limits {low}, {middle}, {high}, expected 0 <= lost <= unsure <= found <= 1"
+            )
     if not (1 <= state.growth < math.inf and 1 <= state.widest < math.inf):
         raise ValueError(f"state got growth {state.growth}, widest {state.widest}, expected 1 or more")
     return state
 
 
-def _limits(raw: Mapping[str, Any], key: str, depths: int) -> tuple[float, ...]:
-    values = raw[key] if isinstance(raw[key], list) else [raw[key]] * depths
-    return _numbers(values, depths, f"state.{key}")
+def _limits(values: Any, depths: int, key: str) -> tuple[float, ...]:
+    return _numbers(values if isinstance(values, list) else [values] * depths, depths, f"state.{key}")
 
 
 def _taus(values: Any, depths: int) -> tuple[float, ...]:

@@ -8,7 +8,8 @@ import math
 from dataclasses import dataclass
 
 from tracker.crop import Window, context_side, window_at
-from tracker.manifest import ALWAYS, NEVER, Geometry
+from tracker.decode import Candidate
+from tracker.manifest import ALWAYS, NEVER, Geometry, StateConstants
 from tracker.state import TrackState
 
 PATIENCE = 5  # lost frames before the search leaves the target's surroundings
@@ -58,6 +59,11 @@ def _centres(length: int, side: float, step: float) -> list[float]:
     if gaps <= 0:
         return [length / 2]
     return [side / 2 + i * (length - side) / gaps for i in range(gaps + 1)]
+
+
+def is_found(seen: Candidate, depth: int, limits: StateConstants) -> bool:
+    """True when what exit `depth` sees elsewhere looks as good as the target usually does."""
+    return seen.score >= limits.found[depth - 1]
 
 
 def shallowest(taus: Taus) -> Taus:

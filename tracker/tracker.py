@@ -16,7 +16,7 @@ from tracker.engine import Engine, OrtEngine
 from tracker.errors import FrameError, ModelError
 from tracker.gates import stops
 from tracker.manifest import ALWAYS, NEVER, Manifest, load_manifest
-from tracker.redetect import Round, deepest, shallowest
+from tracker.redetect import Round, deepest, is_found, shallowest
 from tracker.state import LOST, TRACKED, TrackState, verdict_of
 from tracker.template import Fill, make_template, mean_colour
 from tracker.zoo import find
@@ -133,7 +133,9 @@ class Tracker:
         if claim is None:
             macs += self._look_elsewhere(frame, found, shallowest(taus))
         else:
-            found = found if found.verdict == TRACKED else replace(state, lost=state.lost + 1)
+            found = (
+                found if is_found(seen, depth, self.manifest.state) else replace(state, lost=state.lost + 1)
+            )
             self._round = replace(self._round, claim=None)
         self._state = found
         self._policy.took(macs)
@@ -154,7 +156,7 @@ class Tracker:
         if window is None:
             return 0
         seen, depth = self._look(frame, window, state, taus)
-        if verdict_of(seen.score, depth, self.manifest.state) == TRACKED:
+        if is_found(seen, depth, self.manifest.state):
             self._round = replace(self._round, claim=state.moved(seen.cx, seen.cy))
         return self.manifest.macs(taus, depth)
 

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from eval.onepass.presence import called_lost
 from eval.onepass.runner import START_SHIFTS
 from eval.results.host import describe_host
 from models.export import write_manifest
 from tracker.manifest import DecodeConstants, Manifest, load_manifest
 from training.calibration.decoding import tuned
 from training.calibration.passes import HeldOut, Pass, read_held_out
-from training.calibration.presence import Presence, called_lost, presence
+from training.calibration.presence import Presence, presence
 from training.calibration.thresholds import (
     Row,
     Taus,
@@ -130,7 +131,7 @@ def _at(held_out: HeldOut, manifest: Manifest, depth: int, text: str) -> list[Pa
 def _trusting(manifest: Manifest) -> Manifest:
     """Every score of every exit is believed."""
     nothing = (0.0,) * manifest.depths
-    return replace(manifest, state=replace(manifest.state, unsure=nothing, lost=nothing))
+    return replace(manifest, state=replace(manifest.state, unsure=nothing, lost=nothing, found=nothing))
 
 
 def _text(tau: Taus) -> str:

@@ -7,7 +7,7 @@ from tracker.manifest import DecodeConstants, StateConstants
 from tracker.state import LOST, MIN_SIDE, TRACKED, UNSURE, TrackState
 
 DECODE = DecodeConstants(0.4, 0.1, 0.5)
-LIMITS = StateConstants(unsure=(0.5, 0.8), lost=(0.25, 0.6), growth=1.5, widest=2.0)
+LIMITS = StateConstants(unsure=(0.5, 0.8), lost=(0.25, 0.6), found=(0.9, 0.9), growth=1.5, widest=2.0)
 
 
 def at(*box: float) -> TrackState:

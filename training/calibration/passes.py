@@ -14,6 +14,7 @@ from rich.progress import track
 
 from eval.contenders.base import Ours
 from eval.data.sequences import Sequence, read_frames, read_pack
+from eval.onepass.presence import Told
 from eval.onepass.runner import START_SHIFTS, run
 from tracker import Tracker
 from tracker.boxes import overlap
@@ -28,21 +29,17 @@ Source = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Pass:
+class Pass(Told):
     """One track from one start: AUC, and a row a frame after the first.
 
     source: data set and source video; depths: where each frame stopped; gates: n × D − 1 probabilities,
-    no row where not every gate was heard; scores: of the chosen cell; present: what the tracker said;
-    overlaps: IoU with the truth, NaN where the target is absent.
+    no row where not every gate was heard.
     """
 
     source: Source
     auc: float
     depths: npt.NDArray[np.int64]
     gates: Floats
-    scores: Floats
-    present: npt.NDArray[np.bool_]
-    overlaps: Floats
 
 
 @dataclass(frozen=True)

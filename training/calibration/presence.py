@@ -1,49 +1,44 @@
-"""Limits of presence: below which score of an exit the target counts as lost, and below which as unsure."""
+"""Limits of presence: scores of an exit below which the target counts as lost, unsure, or not found again."""
 
 from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from eval.onepass.presence import GOOD_OVERLAP, score_area
 from training.calibration.passes import Floats, Pass, Source
 
-GOOD_OVERLAP = 0.5
 LOST_SHARE, UNSURE_SHARE = 0.02, 0.05  # of the good frames, that may be called so
+FOUND_SHARE = 0.25  # of the good frames, that would not do for a target found elsewhere
 
 
 @dataclass(frozen=True)
 class Presence:
     """How well one exit tells presence.
 
-    unsure, lost: its limits; area: AUC-ROC of its score, good frames (IoU > .5) against absent ones,
+    unsure, lost, found: its limits; area: AUC-ROC of its score, good frames (IoU > .5) against absent ones,
     None where no frame is either.
     """
 
     unsure: float
     lost: float
+    found: float
     area: float | None
 
 
 def presence(passes: list[Pass]) -> Presence:
-    """Limits as high as LOST_SHARE and UNSURE_SHARE of the good frames allow, so that absence shows.
+    """Limits as high as the shares of good frames below them allow, so that absence shows.
 
     Good frames are weighted so that data sets, and within them sources, count alike.
     """
     scores, weights = _good(passes)
-    absent = np.concatenate([p.scores[np.isnan(p.overlaps)] for p in passes])
     if not len(scores):
-        return Presence(0.0, 0.0, None)
-    unsure, lost = (weighted_quantile(scores, weights, share) for share in (UNSURE_SHARE, LOST_SHARE))
-    area = area_under_roc(scores, absent) if len(absent) else None
-    return Presence(round(unsure, 3), round(lost, 3), area)
-
-
-def called_lost(passes: list[Pass]) -> tuple[float, float]:
-    """Share of the good and of the absent frames that the tracker called lost; NaN where there are none."""
-    good = np.concatenate([~p.present[p.overlaps > GOOD_OVERLAP] for p in passes])
-    absent = np.concatenate([~p.present[np.isnan(p.overlaps)] for p in passes])
-    return _share(good), _share(absent)
+        return Presence(0.0, 0.0, 0.0, None)
+    unsure, lost, found = (
+        round(weighted_quantile(scores, weights, share), 3)
+        for share in (UNSURE_SHARE, LOST_SHARE, FOUND_SHARE)
+    )
+    return Presence(unsure, lost, found, score_area(passes))
 
 
 def weighted_quantile(values: Floats, weights: Floats, share: float) -> float:
@@ -52,13 +47,6 @@ def weighted_quantile(values: Floats, weights: Floats, share: float) -> float:
     below = np.cumsum(weights[order]) - weights[order]
     allowed = np.flatnonzero(below <= share * weights.sum() * (1 + 1e-12))
     return float(values[order[allowed[-1]]])
-
-
-def area_under_roc(positive: Floats, negative: Floats) -> float:
-    """The chance that a positive scores above a negative, ties counting half (Mann and Whitney 1947)."""
-    ranked = np.sort(negative)
-    below, up_to = (np.searchsorted(ranked, positive, side) for side in ("left", "right"))
-    return float((below + up_to).mean() / 2 / len(negative))
 
 
 def _good(passes: list[Pass]) -> tuple[Floats, Floats]:
@@ -73,7 +61,3 @@ def _good(passes: list[Pass]) -> tuple[Floats, Floats]:
         for p, scores in zip(passes, good, strict=True)
     ]
     return np.concatenate(good), np.concatenate(weights)
-
-
-def _share(said: npt.NDArray[np.bool_]) -> float:
-    return float(said.mean()) if len(said) else float("nan")
