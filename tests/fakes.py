@@ -27,7 +27,7 @@ def fake_manifest() -> Manifest:
         depths=4,
         geometry=GEOMETRY,
         decode=DecodeConstants(window=0.0, penalty=0.0, size_rate=1.0),
-        state=StateConstants((0.5,) * 4, (0.25,) * 4, (0.7,) * 4, growth=1.5, widest=2.0),
+        state=StateConstants((0.5,) * 4, (0.25,) * 4, (0.7,) * 4),
         default_tau=(0.5, 0.5, 0.5),
         table=(
             Thresholds((0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0), 0.4),
@@ -121,7 +121,7 @@ class SeeingEngine(FakeEngine):
             if self._found:
                 self._cell = round(rows.mean() * zoom), round(columns.mean() * zoom)
                 self._sides = (np.ptp(columns) + 1) * zoom / 2, (np.ptp(rows) + 1) * zoom / 2
-        self._output = answer(score=0.01)
+        self._output = answer(score=0.02)
         if self._found:
             self._output = answer(tuple(min(c, 15) for c in self._cell), self.score(k))
             self._output.ltrb[0] = np.reshape(self._sides * 2, (4, 1, 1))

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,18 +42,15 @@ class DecodeConstants:
 
 @dataclass(frozen=True)
 class StateConstants:
-    """Limits of presence, one an exit, and how far the search reaches after a loss.
+    """Limits of presence, one an exit.
 
     A score of exit k below unsure[k - 1] is UNSURE, below lost[k - 1] LOST; a target elsewhere in the
-    frame needs found[k - 1]. The side of the search window grows by `growth` a lost frame, to `widest`
-    times its usual one.
+    frame needs found[k - 1].
     """
 
     unsure: tuple[float, ...]
     lost: tuple[float, ...]
     found: tuple[float, ...]
-    growth: float = 1.2
-    widest: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -174,22 +170,19 @@ def _parse(raw: Mapping[str, Any]) -> Manifest:
 
 
 def _state(raw: Mapping[str, Any], depths: int) -> StateConstants:
-    """The limits stand as D numbers, or as one for every exit; what an older manifest lacks has a default."""
-    reach = {key: float(value) for key, value in raw.items() if key not in ("unsure", "lost", "found")}
-    unsure, lost = _limits(raw["unsure"], depths, "unsure"), _limits(raw["lost"], depths, "lost")
-    state = StateConstants(unsure, lost, _limits(raw.get("found", list(unsure)), depths, "found"), **reach)
+    """The limits stand as D numbers, or as one for every exit; an older manifest does not say `found`."""
+    given = {"found": raw["unsure"], **raw}
+    state = StateConstants(**{key: _limits(value, depths, f"state.{key}") for key, value in given.items()})
     for low, middle, high in zip(state.lost, state.unsure, state.found, strict=True):
         if not 0 <= low <= middle <= high <= 1:
             raise ValueError(
                 f"state got limits {low}, {middle}, {high}, expected 0 <= lost <= unsure <= found <= 1"
             )
-    if not (1 <= state.growth < math.inf and 1 <= state.widest < math.inf):
-        raise ValueError(f"state got growth {state.growth}, widest {state.widest}, expected 1 or more")
     return state
 
 
-def _limits(values: Any, depths: int, key: str) -> tuple[float, ...]:
-    return _numbers(values if isinstance(values, list) else [values] * depths, depths, f"state.{key}")
+def _limits(values: Any, depths: int, what: str) -> tuple[float, ...]:
+    return _numbers(values if isinstance(values, list) else [values] * depths, depths, what)
 
 
 def _taus(values: Any, depths: int) -> tuple[float, ...]:

@@ -1,7 +1,9 @@
 """Find a lost target elsewhere in the frame: a cheap look at one more window a frame, nearest first.
 
 A window in which the target seems to be is a claim. The next frame looks there, as deep as the
-budget goes, instead of where the target was lost; only what is TRACKED there too is believed.
+budget goes, instead of where the target was lost; only what looks as good there again is believed.
+The windows have the usual size, since the network knows the target at that scale: one that widens
+after a loss finds less, and more look-alikes.
 """
 
 import math
@@ -12,7 +14,7 @@ from tracker.decode import Candidate
 from tracker.manifest import ALWAYS, NEVER, Geometry, StateConstants
 from tracker.state import TrackState
 
-PATIENCE = 5  # lost frames before the search leaves the target's surroundings
+PATIENCE = 10  # lost frames before the search leaves the target's surroundings
 
 Taus = tuple[float, ...]
 

@@ -13,11 +13,7 @@ MIN_SIDE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class TrackState:
-    """Centre and size in pixels of a width×height frame, the last verdict, and how wide to look next.
-
-    `reach` is the side of the search window in units of the usual one: 1, and more after a loss;
-    `lost` counts the LOST frames in a row.
-    """
+    """Centre and size in pixels of a width×height frame, the last verdict, and for how many frames LOST."""
 
     cx: float
     cy: float
@@ -26,7 +22,6 @@ class TrackState:
     width: int
     height: int
     verdict: str = TRACKED
-    reach: float = 1.0
     lost: int = 0
 
     @classmethod
@@ -42,10 +37,9 @@ class TrackState:
         return window_at(self.cx, self.cy, context_side(self.w, self.h))
 
     def search_window(self, geometry: Geometry) -> Window:
-        """Square around the last centre, in proportion to the size; wider after a loss, up to the frame."""
+        """Square around the last centre; its side follows the size, which never exceeds the frame's."""
         side = context_side(self.w, self.h) * geometry.search_px / geometry.template_px
-        widest = max(side, float(self.width), float(self.height))
-        return window_at(self.cx, self.cy, min(side * self.reach, widest))
+        return window_at(self.cx, self.cy, side)
 
     def follow(
         self, seen: Candidate, depth: int, decode: DecodeConstants, limits: StateConstants
@@ -54,28 +48,24 @@ class TrackState:
 
         The centre jumps to it whatever its score: a search that stays where the target was
         does not find it again. The size follows at rate penalty · score · size_rate, and is
-        held while LOST, when the search reaches wider with every frame; only a TRACKED
-        target is no longer LOST.
+        held while LOST; only a TRACKED target is no longer LOST.
         """
         verdict = verdict_of(seen.score, depth, limits)
         if verdict == LOST or (verdict == UNSURE and self.verdict == LOST):
-            reach = min(self.reach * limits.growth, limits.widest)
-            return self._as(seen.cx, seen.cy, self.w, self.h, LOST, reach, self.lost + 1)
+            return self._as(seen.cx, seen.cy, self.w, self.h, LOST, self.lost + 1)
         rate = seen.penalty * seen.score * decode.size_rate
         w, h = self.w + (seen.w - self.w) * rate, self.h + (seen.h - self.h) * rate
         return self._as(seen.cx, seen.cy, w, h, verdict)
 
     def moved(self, cx: float, cy: float) -> "TrackState":
         """The same target at another place of the frame."""
-        return self._as(cx, cy, self.w, self.h, self.verdict, lost=self.lost)
+        return self._as(cx, cy, self.w, self.h, self.verdict, self.lost)
 
-    def _as(
-        self, cx: float, cy: float, w: float, h: float, verdict: str, reach: float = 1.0, lost: int = 0
-    ) -> "TrackState":
+    def _as(self, cx: float, cy: float, w: float, h: float, verdict: str, lost: int = 0) -> "TrackState":
         cx, cy = min(max(cx, 0.0), float(self.width)), min(max(cy, 0.0), float(self.height))
         w = min(max(w, MIN_SIDE), max(float(self.width), MIN_SIDE))
         h = min(max(h, MIN_SIDE), max(float(self.height), MIN_SIDE))
-        return TrackState(cx, cy, w, h, self.width, self.height, verdict, reach, lost)
+        return TrackState(cx, cy, w, h, self.width, self.height, verdict, lost)
 
 
 def verdict_of(score: float, depth: int, limits: StateConstants) -> str:

@@ -7,7 +7,7 @@ from tracker.manifest import DecodeConstants, StateConstants
 from tracker.state import LOST, MIN_SIDE, TRACKED, UNSURE, TrackState
 
 DECODE = DecodeConstants(0.4, 0.1, 0.5)
-LIMITS = StateConstants(unsure=(0.5, 0.8), lost=(0.25, 0.6), found=(0.9, 0.9), growth=1.5, widest=2.0)
+LIMITS = StateConstants(unsure=(0.5, 0.8), lost=(0.25, 0.6), found=(0.9, 0.9))
 
 
 def at(*box: float) -> TrackState:
@@ -52,29 +52,12 @@ def test_a_lost_target_is_followed_and_keeps_its_size():
     assert (state.cx, state.cy, state.w, state.h) == (200, 150, 30, 40)
 
 
-def test_the_search_widens_with_every_lost_frame_and_returns_when_the_target_is_found():
-    """A 20×20 target: usual window 2 · 40 px; × 1.5 a frame, at most × 2."""
-    state, sides = at(150, 110, 20, 20), []
-    for score in (0.9, 0.1, 0.1, 0.1, 0.6, 0.1):
-        state = state.follow(seen(score, 160, 120, 20, 20), 1, DECODE, LIMITS)
-        sides.append(state.search_window(GEOMETRY).side)
-    assert sides == [80, 120, 160, 160, 80, 120]
-
-
 def test_a_lost_target_is_back_only_when_it_is_tracked():
     state, verdicts = at(10, 20, 30, 40), []
     for score in (0.3, 0.1, 0.3, 0.49, 0.5, 0.3):
         state = state.follow(seen(score), 1, DECODE, LIMITS)
         verdicts.append((state.verdict, state.lost))
     assert verdicts == [(UNSURE, 0), (LOST, 1), (LOST, 2), (LOST, 3), (TRACKED, 0), (UNSURE, 0)]
-
-
-def test_a_widened_search_ends_at_the_frame():
-    """A 60×60 target in 320×240: usual window 240 px, twice that is more than the frame."""
-    state = at(130, 90, 60, 60)
-    for _ in range(3):
-        state = state.follow(seen(0.1, 160, 120), 1, DECODE, LIMITS)
-    assert state.search_window(GEOMETRY).side == 320
 
 
 def test_the_box_never_outgrows_the_frame():
