@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tracker.files import write_text
+
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 SECTION = re.compile(r"(<!-- table: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
@@ -177,4 +179,4 @@ def _table(document: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     for page in map(Path, sys.argv[1:]):
-        page.write_text(filled(page.read_text()))
+        write_text(page, filled(page.read_text()))
