@@ -23,7 +23,7 @@ from eval.onepass.presence import called_lost
 from eval.onepass.runner import START_SHIFTS
 from eval.results.host import describe_host
 from models.export import write_manifest
-from tracker.manifest import DecodeConstants, Manifest, load_manifest
+from tracker.manifest import DecodeConstants, Manifest, StateConstants, load_manifest
 from training.calibration.decoding import tuned
 from training.calibration.passes import HeldOut, Pass, read_held_out
 from training.calibration.presence import Presence, presence
@@ -53,8 +53,8 @@ def calibrate(folder: Path, data: Several[Path], starts: int = len(START_SHIFTS)
     manifest = load_manifest(folder)
     manifest = replace(manifest, decode=_decoding(held_out, manifest))
     found = _presence(held_out, manifest)
-    state = replace(manifest.state, unsure=tuple(f.unsure for f in found), lost=tuple(f.lost for f in found))
-    manifest = replace(manifest, state=state)
+    limits = {key: tuple(getattr(exit_, key) for exit_ in found) for key in ("unsure", "lost", "found")}
+    manifest = replace(manifest, state=StateConstants(**limits))
     fixed, called = _fixed(held_out, manifest)
     rows, full = fixed + _adaptive(held_out, manifest), fixed[-1]
     table = pareto(rows, manifest)
@@ -92,7 +92,8 @@ def _presence(held_out: HeldOut, manifest: Manifest) -> list[Presence]:
         passes = _at(held_out, _trusting(manifest), depth, f"presence at depth {depth}")
         found.append(presence(passes))
         area = "no frame absent" if found[-1].area is None else f"AUC-ROC {found[-1].area:.3f}"
-        held_out.say(f"depth {depth}: lost below {found[-1].lost}, unsure below {found[-1].unsure}, {area}")
+        told = f"lost below {found[-1].lost}, unsure below {found[-1].unsure}, found from {found[-1].found}"
+        held_out.say(f"depth {depth}: {told}; {area}")
     return found
 
 
@@ -131,7 +132,7 @@ def _at(held_out: HeldOut, manifest: Manifest, depth: int, text: str) -> list[Pa
 def _trusting(manifest: Manifest) -> Manifest:
     """Every score of every exit is believed."""
     nothing = (0.0,) * manifest.depths
-    return replace(manifest, state=replace(manifest.state, unsure=nothing, lost=nothing, found=nothing))
+    return replace(manifest, state=StateConstants(nothing, nothing, nothing))
 
 
 def _text(tau: Taus) -> str:
