@@ -32,6 +32,28 @@ def evaluation_table(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def presence_table(document: dict[str, Any]) -> str:
+    """One row a contender: what it calls lost, and what it makes of absences; medians in frames."""
+    lines = [
+        "| budget | good called lost | absent called lost | AUC-ROC | declared | after "
+        "| found again | after | false recoveries |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in document["contenders"].items():
+        shares = " | ".join(f"{100 * row[k]:.1f} %" for k in ("good_called_lost", "absent_called_lost"))
+        declared = f"{row['declared']} of {row['absences']} | {_frames(row['median_to_declare'])}"
+        recovered = f"{row['recovered']} of {row['returns']} | {_frames(row['median_to_recover'])}"
+        lines.append(
+            f"| {name} | {shares} | {_figure(row['area'])} | {declared} | {recovered} "
+            f"| {row['false_recoveries']} |"
+        )
+    return "\n".join(lines)
+
+
+def _frames(count: float | None) -> str:
+    return "–" if count is None else f"{count:g}"
+
+
 def bench_table(document: dict[str, Any]) -> str:
     """One row a contender, fastest first; AUC on the timed frames only."""
     lines = [
