@@ -77,6 +77,7 @@ def test_the_wheel_holds_every_room_and_the_zoo(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {
         "app.py",
+        "arguments.py",
         "tracker/tracker.py",
         "tracker/ui/window.py",
         "tracker/zoo/index.json",
@@ -89,6 +90,8 @@ def test_the_wheel_holds_every_room_and_the_zoo(wheel):
         "models/costs.json",
         "training/loop.py",
         "training/recipes/depthgate_s.yaml",
+        "training/nas/own.jsonl",
+        "training/nas/benchmark/surrogate.safetensors",
         "eval/onepass/folder.py",
     }
     assert expected <= names

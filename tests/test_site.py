@@ -52,9 +52,7 @@ def test_no_page_needs_a_network(site):
 @pytest.mark.slow
 def test_the_notebook_is_a_page_with_its_picture_and_python_has_every_public_name(site):
     notebook = (site / "track_a_clip.html").read_text()
-    assert "TRACKED" in notebook and re.search(
-        r'<img[^>]*src="track_a_clip_output_\d+_\d+\.jpe?g"', notebook
-    )
+    assert "TRACKED" in notebook and re.search(r'<img[^>]*src="track_a_clip_output_\d+_\d+\.jpe?g"', notebook)
     python = (site / "python.html").read_text()
     assert all(
         f'id="tracker.{name}"' in python

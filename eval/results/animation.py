@@ -12,6 +12,7 @@ import cv2
 from arguments import positive
 from eval.results.store import file_for
 from tracker.errors import SourceError, TrackerError
+from tracker.files import replacing
 from tracker.frames import open_source
 
 QUALITY = 60  # of lossy WebP, 1 to 100
@@ -33,7 +34,8 @@ def write_animation(video: Path, out: Path, width: int) -> int:
     animation = cv2.Animation()
     animation.frames = [cv2.resize(f, (width, height), interpolation=cv2.INTER_AREA) for f in frames]
     animation.durations = [round(1000 / fps)] * len(frames)
-    cv2.imwriteanimation(str(file_for(out)), animation, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+    with replacing(file_for(out)) as part:
+        cv2.imwriteanimation(str(part), animation, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     return len(frames)
 
 

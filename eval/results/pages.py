@@ -14,6 +14,7 @@ from typing import Any
 
 from eval.results import tables
 from eval.results.summary import host_line, summary_line, summary_table
+from tracker.files import write_text
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results"
@@ -68,4 +69,4 @@ def _table(document: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     for page in map(Path, sys.argv[1:]) if sys.argv[1:] else pages():
-        page.write_text(filled(page.read_text()))
+        write_text(page, filled(page.read_text()))

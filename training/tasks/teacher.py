@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
@@ -18,6 +17,7 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from models.network import MAP_PX, STRIDE
+from tracker.arrays import Float32s, Image
 from tracker.errors import ModelError
 from training.data.pairs import Batch
 from training.data.transfer import TensorBatch, copied, on_host
@@ -26,15 +26,13 @@ from training.tasks.losses import SoftTargets
 INPUTS = {"backbone": {"input"}, "head": {"input1", "input2"}}
 CPU = torch.device("cpu")
 
-FloatArray = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True)
 class TeacherFeatures:
     """Raw backbone features: search N×96×16×16, template N×96×8×8."""
 
-    search: FloatArray
-    template: FloatArray
+    search: Float32s
+    template: Float32s
 
 
 class NanoTrackTeacher:
@@ -60,7 +58,7 @@ class NanoTrackTeacher:
         self.mean = features.search.mean((0, 2, 3))
         self.std = features.search.std((0, 2, 3))
 
-    def standardise(self, features: FloatArray) -> Tensor:
+    def standardise(self, features: Float32s) -> Tensor:
         shape = (1, -1, 1, 1)
         return copied((features - self.mean.reshape(shape)) / self.std.reshape(shape), self._device)
 
@@ -83,7 +81,7 @@ class NanoTrackTeacher:
         known[:, 1:, 1:] = 1
         return SoftTargets(*(copied(array, self._device) for array in (probability, ltrb, known)))
 
-    def _embed(self, crops: npt.NDArray[np.uint8]) -> FloatArray:
+    def _embed(self, crops: Image) -> Float32s:
         planes = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
         return np.asarray(self._backbone.run(None, {"input": planes})[0])
 
