@@ -271,7 +271,12 @@ def _add_calibrate(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p = verbs.add_parser("calibrate", parents=[common], help="solve the gates' thresholds on held-out videos")
     p.add_argument("artefact", type=Path, help="folder of the artefact; its manifest.json is rewritten")
     p.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder with index.json: the val split"
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="folder with index.json: the val split; may be given several times",
     )
     p.set_defaults(run=_calibrate)
 

@@ -59,6 +59,12 @@ def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     w.add_argument("--out", type=Path, required=True, metavar="DIR", help="an interrupted sweep goes on")
     w.add_argument("--model", default="default", metavar="NAME")
     w.set_defaults(run=_eval_sweep)
+    e = kinds.add_parser("presence", parents=[common], help="losses declared, targets found again")
+    e.add_argument("folder", type=Path, help="of sequences in which targets leave and return")
+    e.add_argument("--out", type=Path, required=True, metavar="FILE", help="the figures as JSON")
+    e.add_argument("--model", default="default", metavar="NAME")
+    e.add_argument("--contenders", default="default,full,depth:1", metavar="A,B,…", help="budgets of ours")
+    e.set_defaults(run=_eval_presence)
     r = kinds.add_parser("report", parents=[common], help="one HTML page of a finished eval folder")
     r.add_argument("out", type=Path, help="where eval folder wrote")
     r.add_argument("folder", type=Path, help="the folder of sequences that it ran on")
@@ -105,6 +111,15 @@ def _eval_sweep(arguments: argparse.Namespace) -> int:
     from eval.results.tables import sweep_table
 
     print(sweep_table(sweep(arguments.folder, arguments.out, arguments.model)))
+    return 0
+
+
+def _eval_presence(arguments: argparse.Namespace) -> int:
+    from eval.onepass.presence import evaluate_presence
+    from eval.results.tables import presence_table
+
+    names = tuple(arguments.contenders.split(","))
+    print(presence_table(evaluate_presence(arguments.folder, arguments.out, arguments.model, names)))
     return 0
 
 

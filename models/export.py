@@ -182,7 +182,7 @@ def _manifest(network: DepthGate, architecture: str, training: dict[str, Any]) -
             "template_sides": [TEMPLATE_PX // 2, TEMPLATE_PX],
             "stage_sides": [stage.side for stage in network.spec.stages],
         },
-        "decode": {"window": 0.45, "penalty": 0.02, "size_rate": 1.0},
+        "decode": {"window": 0.455, "penalty": 0.138, "size_rate": 0.348},
         "state": {"unsure": 0.5, "lost": 0.25},
         "thresholds": {"default": tau, "table": []},
         "costs": {key: table[key] for key in ("seconds", "backbone_seconds", "host")},

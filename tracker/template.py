@@ -6,6 +6,7 @@ import numpy.typing as npt
 
 from tracker.crop import CropPyramid, Image
 from tracker.engine import Engine
+from tracker.errors import ModelError
 from tracker.manifest import Geometry
 from tracker.state import TrackState
 
@@ -21,6 +22,16 @@ def mean_colour(frame: Image) -> Fill:
 def make_template(
     engine: Engine, frame: Image, state: TrackState, geometry: Geometry, fill: Fill
 ) -> list[npt.NDArray[np.float32]]:
-    """The target's window at every side that the network asks for, through all stages once."""
+    """The target's window at every side that the network asks for, through all stages once.
+
+    Raises:
+        ModelError: the network's answer is not finite.
+    """
     crops = CropPyramid(frame, state.template_window(), fill)
-    return engine.template({side: crops[side][None] for side in geometry.template_sides})
+    templates = engine.template({side: crops[side][None] for side in geometry.template_sides})
+    for k, template in enumerate(templates, start=1):
+        if not np.isfinite(template).all():
+            raise ModelError(
+                f"template of depth {k}: got NaN or infinity, expected numbers; export the model again"
+            )
+    return templates

@@ -196,7 +196,7 @@ def one_deep(manifest: Manifest) -> Manifest:
         manifest,
         depths=1,
         geometry=geometry,
-        state=StateConstants(0.0, 0.0),
+        state=StateConstants((0.0,), (0.0,), (0.0,)),
         default_tau=(),
         table=(),
         stage_seconds=manifest.stage_seconds[:1],
