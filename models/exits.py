@@ -60,7 +60,7 @@ class Exit(nn.Module):
 
 
 def statistics(score: Tensor, depth: float) -> Tensor:
-    """What a gate may know of a response map: N×1×h×w logits to N×18.
+    """Compute what a gate may know of a response map: N×1×h×w logits to N×18.
 
     Of p = sigmoid(score): log of the kurtosis; entropy of p / Σp over log(hw);
     mean; margin between the two highest local peaks; depth / D; the five

@@ -125,6 +125,7 @@ def _template_inputs() -> dict[str, Tensor]:
 
 
 def stage_inputs(network: DepthGate, k: int) -> dict[str, Tensor]:
+    """Return zeros in the shape of stage k's inputs by name, for two targets."""
     inputs: dict[str, Tensor] = {}
     side = network.spec.stages[k - 1].side
     if side is not None:

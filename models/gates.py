@@ -1,4 +1,4 @@
-"""Trainable gates: stop at this depth, or pay for the next one?
+"""Trainable gates that decide whether to stop at this depth or pay for the next one.
 
 A gate sees the statistics of a response map and nothing else. In training the
 stops form a distribution by stick-breaking; at run time stop at the first k

@@ -56,11 +56,11 @@ class DepthGate(nn.Module):
         return [exit_.embed(f) for exit_, f in zip(self.exits, self.backbone(crops), strict=True)]
 
     def template(self, crops: dict[int, Tensor]) -> list[Tensor]:
-        """The template's crops to the kernels N×65×96 of every exit."""
+        """Turn the template's crops into the kernels N×65×96 of every exit."""
         return self.templates_from(self.exits[-1].embed(self.backbone(crops)[-1]))
 
     def templates_from(self, embedding: Tensor) -> list[Tensor]:
-        """The template's embedding at the deepest exit, N×96×8×8, to the kernels of every exit."""
+        """Turn the template's embedding at the deepest exit, N×96×8×8, into the kernels of every exit."""
         return [exit_.template(embedding) for exit_ in self.exits]
 
     def stage(self, k: int, crop: Tensor | None, carry: Tensor | None, template: Tensor) -> StageResult:

@@ -27,7 +27,7 @@ SHOTS_PER_ROW = 3
 
 
 def overlay(frame: Image, seen: Prediction, depths: int, panel: bool = True) -> Image:
-    """A copy of the frame with the box and the panel.
+    """Return a copy of the frame with the box and the panel.
 
     TRACKED is a solid green box, UNSURE a dashed amber one, LOST none: state
     is told by colour, line and word.
@@ -88,7 +88,7 @@ def _panel(out: Image, seen: Prediction, depths: int, scale: float) -> None:
 def run_picture(
     shots: Sequence[tuple[int, Image]], rows: Sequence[Prediction], depths: int, first: int = 1
 ) -> Image:
-    """A film strip above a timeline of depth, score and ms.
+    """Draw a film strip above a timeline of depth, score and ms.
 
     Args:
         shots: a few (frame number, annotated frame), in order, all of one size.

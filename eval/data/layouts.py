@@ -100,7 +100,7 @@ def _layout_key(sequence: Sequence, folder: Path) -> str:
 
 
 def _encode(sequence: Sequence, places: list[Path], lead: int) -> None:
-    """The frames as JPEGs at `places`, the first one `lead` times more.
+    """Write the frames as JPEGs at `places`, the first one `lead` times more.
 
     Raises:
         SourceError: another number of frames than of boxes.

@@ -89,7 +89,7 @@ def evaluate_got10k(root: Path, out: Path, contenders: Contenders, subset: str =
 
 
 def _experiment(made: Any, dataset: Any, out: Path, name: str) -> Any:
-    """The package's experiment without its constructor, which would download what is missing."""
+    """Make the package's experiment without its constructor, which would download what is missing."""
     folder_for(out)
     experiment = made.__new__(made)
     experiment.dataset = dataset
@@ -166,7 +166,7 @@ class _One:
 
 
 def _check_result(path: Path, rows: int) -> None:
-    """A result file of another length is set aside and named, so that no mean counts it.
+    """Set aside a result file of the wrong length and name it, so that no mean counts it.
 
     Raises:
         SourceError: running again makes it anew.

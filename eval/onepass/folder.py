@@ -137,7 +137,7 @@ def evaluate_folder(
 
 
 def _origins(names: list[str], tracker: Tracker) -> dict[str, str]:
-    """What each contender's boxes depend on beside the video; a name that is none is refused."""
+    """Return what each contender's boxes depend on beside the video; refuse an unknown name."""
     if RANDOM in names and DEFAULT not in names:
         raise SourceError(f"contender: {RANDOM!r} needs {DEFAULT!r} beside it, whose shares it draws from")
     return {
@@ -151,7 +151,7 @@ def _key(sequence: Sequence, starts: int, made_by: str, shares: tuple[float, ...
 
 
 def read_rows(out: Path, name: str, sequence: str) -> list[Row]:
-    """The kept rows of one contender on one sequence, one a start.
+    """Read the stored rows of one contender on one sequence, one row per start.
 
     Raises:
         SourceError: it was not run, or its file is damaged.
@@ -169,7 +169,7 @@ def _place(out: Path, *names: str) -> Path:
 
 
 def _kept_or_run(job: Job, path: Path) -> list[Row]:
-    """The kept rows when all that they depend on is the same, else new ones."""
+    """Return the stored rows if all that they depend on is unchanged, else run the contender anew."""
     kept = _read(path)
     if kept is not None and kept[0] == job.key and (not job.timed or kept[1][0].ms is not None):
         return kept[1]
@@ -234,7 +234,7 @@ def _counted(sequences: list[Sequence]) -> list[str]:
 def summaries(
     rows: dict[str, dict[str, list[Row]]], sequences: list[Sequence], depths: int
 ) -> dict[str, dict[str, Any]]:
-    """A summary of every contender; `ms` only of those that the newest run timed on every sequence.
+    """Summarise every contender; `ms` only where the newest run timed all its sequences.
 
     Times compare within one run, so those that were kept from an earlier one are left out.
     """

@@ -68,7 +68,7 @@ def bench(
 
 
 def _videos(folder: Path, names: list[str]) -> list[tuple[Sequence, Frames[Image]]]:
-    """The sequences of those names, and their decoded frames, both cut to the first FRAMES_PER_SEQUENCE."""
+    """Read the named sequences and decode their frames, both cut to the first FRAMES_PER_SEQUENCE."""
     by_name = {s.name: s for s in read_pack(folder)}
     missing = [name for name in names if name not in by_name]
     if missing:

@@ -68,7 +68,7 @@ def parameters(space: Space, rows: Ints) -> Ints:
 
 
 def features(space: Space, rows: Ints) -> tuple[Float32s, list[str]]:
-    """What a regressor sees of a cell, N×F, and the columns' names.
+    """Compute what a regressor sees of a cell, N×F, and the names of the columns.
 
     Sizes and operations; the log of the parameters; longest and shortest
     paths, over all vertices and over single operations; edges by the labels

@@ -56,7 +56,7 @@ Around = list[tuple[list[int], list[int]]]
 
 
 def _neighbours(vertices: int, adj: int) -> Around:
-    """Sources and targets of every vertex."""
+    """Return the sources and targets of every vertex."""
     edges = [(i, j) for j in range(vertices) for i in range(j) if adj >> edge_bit(i, j) & 1]
     return [([i for i, j in edges if j == v], [j for i, j in edges if i == v]) for v in range(vertices)]
 

@@ -24,7 +24,7 @@ from training.distributed.world import DistributedError, World
 
 
 def normalisation_group(world: World, size: int) -> dist.ProcessGroup | None:
-    """The `size` consecutive ranks that share this rank's moments; None where it is alone.
+    """Make the group of `size` consecutive ranks that share this rank's moments; None where it is alone.
 
     Every rank must call it, with the same size. The group is one of its own,
     so that these sums never queue with gradients.

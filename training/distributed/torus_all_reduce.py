@@ -40,7 +40,7 @@ def mesh_shape(size: int) -> tuple[int, int]:
 
 
 def torus_mesh(world: World, shape: tuple[int, int] | None = None) -> DeviceMesh | None:
-    """The ranks as a torus: a 2-D mesh, 1-D for 1×n and n×1, None for a world of one.
+    """Arrange the ranks as a torus: a 2-D mesh, 1-D for 1×n and n×1, None for a world of one.
 
     Every rank must call it. Its groups belong to it alone and carry the
     world's timeout. Dimension `along_rows` is the group of the ranks of *my*
@@ -145,7 +145,7 @@ def torus_hook(mesh: DeviceMesh | None, world: World, gradients: str = "full") -
 
 
 def gradient_hook(world: World, all_reduce: str, gradients: str) -> Hook | None:
-    """The hook that a recipe asks for; None where DDP's own all-reduce, a ring on gloo, is what it asks.
+    """Return the hook that a recipe asks for; None for a ring on gloo, which is DDP's own all-reduce.
 
     Args:
         all_reduce: ring or torus, as square as can be.
@@ -185,7 +185,7 @@ def _value_or_raise(done: Future[Tensor | Exception]) -> Tensor:
 
 
 def _on_a_stream(average: Callable[[Tensor], Tensor], device: torch.device) -> Hook:
-    """The future records what is queued on the side stream; DDP waits for it before the update."""
+    """Average on a side stream; the future records what is queued there, and DDP waits for it."""
     side = torch.cuda.Stream(device)
 
     def hook(bucket: GradBucket) -> Future[Tensor]:

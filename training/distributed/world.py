@@ -57,7 +57,7 @@ class DistributedError(TrackerError):
 
 @dataclass(frozen=True)
 class World:
-    """This process among all: 0 <= rank < size; local_rank counts within the machine.
+    """One process among all: 0 <= rank < size; local_rank counts within the machine.
 
     `timeout` is what every further group must be given: new_group does not inherit it.
     """
@@ -161,7 +161,7 @@ def joined(timeout_s: float = TIMEOUT_S) -> Iterator[World]:
 
 @contextmanager
 def together(world: World) -> Iterator[None]:
-    """What fails inside on one rank ends all: rank 0 raises the first fault, the others exit without a word.
+    """End all processes when the block fails on one: rank 0 raises the first fault, the others exit silently.
 
     No rank may wait for another inside. Every rank must call it.
     """
@@ -199,7 +199,7 @@ def first_on_its_machine(world: World) -> Iterator[None]:
 
 
 def of_rank_0(value: T, world: World) -> T:
-    """What `value` is on rank 0, on every rank; anything that can be pickled. Every rank must call it."""
+    """Return rank 0's `value` on every rank; it must be picklable, and every rank must call this."""
     if world.size == 1:
         return value
     box = [value]

@@ -87,7 +87,7 @@ SMALL_TRACKER = NetworkSpec((StageSpec(side=64, stem=(16, 32), width=32, cells=(
 
 @cache
 def half_size_pairs(data: Path) -> tuple[Arrays, Ints, Ints]:
-    """The kept pairs with crops of half the side; rows to train on, rows of tracks that are held out.
+    """Return the stored pairs with crops of half the side, rows to train on, and rows of held-out tracks.
 
     A pair is held out when the template's track is every eighth one, and left
     out of both when its search crop then shows a track of the other part.

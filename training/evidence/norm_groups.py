@@ -27,7 +27,7 @@ GROUPS = (1, 2, 4, 8, 16, 32)
 
 
 def experiment(data: Path, out: Path, jobs: int) -> dict[str, Any]:
-    """Writes OUT/norm_groups.jsonl (every training), .json and .png."""
+    """Write OUT/norm_groups.jsonl (every training), .json and .png."""
     rows = {}
     for group in GROUPS:
         together = group * A_PROCESS
@@ -51,7 +51,7 @@ def experiment(data: Path, out: Path, jobs: int) -> dict[str, Any]:
 
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:
-    """A row a group size, mean and sd of the seeds."""
+    """Tabulate mean and sd of the seeds, a row per group size."""
     table = [["processes a group", "samples normalised together", "accuracy, %", "training loss at the end"]]
     for group, row in document["rows"].items():
         accuracy = 100 * np.array(row["accuracy"])

@@ -31,7 +31,11 @@ class ClassificationTask:
     data: ImageFolder
 
     def network(self) -> nn.Module:
-        """Raises RecipeError: no classifier has that name."""
+        """Build the classifier that the recipe names.
+
+        Raises:
+            RecipeError: no classifier has that name.
+        """
         try:
             return build_classifier(self.recipe.network, len(self.data.classes))
         except ValueError as error:

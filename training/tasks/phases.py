@@ -41,7 +41,7 @@ class PhaseContext:
 
 
 def _moved(context: PhaseContext, batch: AnyBatch) -> TensorBatch:
-    """The batch where the network is; a TensorBatch was made there."""
+    """Move the batch to where the network is; a TensorBatch was made there."""
     return batch if isinstance(batch, TensorBatch) else to_device(batch, device_of(context.network))
 
 
@@ -107,7 +107,7 @@ def _own_soft_targets(score: Tensor, ltrb: Tensor) -> SoftTargets:
 
 
 def gates_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
-    """The joint loss of tracking error and computational cost; only the gates learn."""
+    """Compute the joint loss of tracking error and computational cost; only the gates learn."""
     network, moved = context.network, _moved(context, batch)
     template, search = _inputs(moved)
     targets = make_targets(moved.boxes, moved.present)

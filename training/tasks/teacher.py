@@ -87,7 +87,7 @@ class NanoTrackTeacher:
 
 
 def _graph(path: Path, part: str) -> onnx.ModelProto:
-    """The file of that part of the teacher.
+    """Read the file of that part of the teacher.
 
     Raises:
         ModelError: it is no ONNX file, or that of another network.
@@ -120,7 +120,7 @@ def _session(path: Path, model: onnx.ModelProto, threads: int) -> onnxruntime.In
 
 
 def _any_batch(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The published graph is fixed to one 255-px crop; free its batch and sides."""
+    """Free batch and sides of the published graph, which is fixed to one 255-px crop."""
     for value in (*model.graph.input, *model.graph.output):
         for axis in (0, 2, 3):
             dim = value.type.tensor_type.shape.dim[axis]

@@ -64,7 +64,7 @@ class CellNet(nn.Module):
         )
 
     def forward(self, edges: Tensor, labels: Tensor, width: Tensor, seen: Tensor) -> Tensor:
-        """edges N×7×7, labels N×7, width N×7 (share of the cell's), seen N×78."""
+        """Predict from edges N×7×7, labels N×7, width N×7 (share of the cell's) and features `seen` N×78."""
         here = (labels != PADDING)[..., None]
         state = (self.label(labels) + self.width(width[..., None])) * here
         for message_round in self.rounds:
@@ -114,7 +114,7 @@ class Surrogate:
     scores: dict[str, Any]
 
     def predict(self, space: Space, rows: Ints) -> tuple[Floats, Floats]:
-        """`logged` accuracies N×4 of one training (at 108: the best of three), and seconds of 108 epochs."""
+        """Predict `logged` accuracies N×4 of one training (at 108: best of three), and its seconds."""
         inputs = _inputs(space, rows, self.scaling.features)
         raw = np.mean([_run(member, inputs) for member in self.members], 0)
         targets = raw * self.scaling.targets[1] + self.scaling.targets[0]
@@ -122,7 +122,7 @@ class Surrogate:
 
 
 def load_surrogate(path: Path = SHIPPED) -> Surrogate:
-    """The shipped model, or another one that `search fit` wrote.
+    """Load the shipped model, or another one that `search fit` wrote.
 
     Raises:
         TableError: the file is missing or is not such a model.
@@ -244,7 +244,7 @@ def _external(final: Surrogate, space: Space, table: Table, others: Others) -> d
 
 
 def _luck(final: Surrogate, space: Space, others: Others, noise: float) -> Floats:
-    """Standard deviation of a repeat at EPOCHS, of `logged` accuracy.
+    """Estimate the standard deviation of a repeat at EPOCHS, of `logged` accuracy.
 
     At 108 it is known from repeats. Elsewhere a single repeat misses the
     prediction with variance d² + n² and CLUE's mean of three with d² + n²/3.

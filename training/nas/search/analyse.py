@@ -36,7 +36,7 @@ SHORT = {op: op.removesuffix("-bn-relu") for op in OPS}
 
 
 def analyse(table: Table, landscape: Landscape, out: Path) -> dict[str, Any]:
-    """Writes OUT/analyse.json and analyse.png and returns the document."""
+    """Write OUT/analyse.json and analyse.png and return the document."""
     space, rows = table.space, table.rows
     seen, names = features(space, rows)
     best = table.as_published()[:, -1]

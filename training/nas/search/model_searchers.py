@@ -30,13 +30,13 @@ OPERATIONS = tuple(f"operation {v}" for v in range(1, INTERIOR + 1))
 
 
 def raw_of(values: dict[str, int]) -> Raw:
-    """The cell of 21 binary and 5 ternary parameters (encoding A of automl/nas_benchmarks)."""
+    """Build the cell of 21 binary and 5 ternary parameters (encoding A of automl/nas_benchmarks)."""
     adj = sum(int(values[name]) << bit for bit, name in enumerate(EDGES))
     return Raw(adj, sum(int(values[name]) * int(p) for name, p in zip(OPERATIONS, POWERS, strict=True)))
 
 
 def values_of(raw: Raw) -> dict[str, int]:
-    """The inverse of raw_of."""
+    """Invert raw_of."""
     edges = {name: raw.adj >> bit & 1 for bit, name in enumerate(EDGES)}
     return edges | {name: raw.ops // int(p) % 3 for name, p in zip(OPERATIONS, POWERS, strict=True)}
 

@@ -28,17 +28,19 @@ class Raw(NamedTuple):
     ops: int
 
     def cell(self) -> CellSpec:
-        """The cell as drawn, not pruned."""
+        """Return the cell as drawn, not pruned."""
         return CellSpec.from_code(MAX_VERTICES, self.adj, self.ops)
 
 
 class Searcher(Protocol):
+    """A search strategy: it proposes cells and is told what they reached."""
+
     def ask(self) -> tuple[Raw, int]:
-        """The next cell and its epochs (4, 12, 36 or 108)."""
+        """Return the next cell and its epochs (4, 12, 36 or 108)."""
         ...
 
     def tell(self, raw: Raw, epochs: int, accuracy: float) -> None:
-        """What the cell reached, 0 … 1; told once for every ask, in order."""
+        """Take in what the cell reached, 0 … 1; called once for every ask, in order."""
         ...
 
 

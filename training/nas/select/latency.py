@@ -49,7 +49,7 @@ class StageTimes:
     known: dict[str, StageCost]
 
     def of(self, network: NetworkSpec) -> list[StageCost]:
-        """The cost of every stage, measured where it is not known yet."""
+        """Return the cost of every stage; measure those that are not known yet."""
         carries = [None, *(stage.width for stage in network.stages[:-1])]
         return [self._stage(stage, carry) for stage, carry in zip(network.stages, carries, strict=True)]
 
@@ -66,7 +66,7 @@ class StageTimes:
 
 
 def open_times(file: Path) -> StageTimes:
-    """Times that were kept, or none yet.
+    """Open the times measured so far, none yet where there is no file.
 
     Raises:
         TrackerError: they were taken on another machine, or the file cannot be read.
@@ -100,7 +100,7 @@ def measure_stage(spec: StageSpec, carry: int | None) -> StageCost:
 
 
 def measure_network(name: str) -> dict[str, Any]:
-    """The entry of models/costs.json for a network of the registry, weights at random.
+    """Measure the entry of models/costs.json for a network of the registry, weights at random.
 
     Training weighs depth by it before there is an artefact to time.
 
