@@ -143,7 +143,10 @@ def packs_digest(root: Path) -> str:
     ]
     missing = [str(path) for path in indices if not path.is_file()]
     if missing:
-        raise SourceError(f"training data: {missing[0]} is missing; set data.root to the folder of the packs")
+        raise SourceError(
+            f"training data: {missing[0]} is missing; set data.root to the folder of the packs, "
+            "or make a small set: python -m training.starter"
+        )
     return hashlib.sha256(b"".join(p.read_bytes() for p in indices)).hexdigest()[:16]
 
 
