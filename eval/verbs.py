@@ -149,11 +149,11 @@ def _eval_toolkit(arguments: argparse.Namespace) -> int:
 
 
 def _eval_vot(arguments: argparse.Namespace) -> int:
-    from eval.data.sequences import chosen, read_sequences
+    from eval.data.sequences import read_sequences, select_sequences
     from eval.results.tables import vot_table
     from eval.vot.evaluate import evaluate_built_in, evaluate_vot
 
-    sequences = chosen(read_sequences(arguments.data), arguments.sequences, "VOT")
+    sequences = select_sequences(read_sequences(arguments.data), arguments.sequences, "VOT")
     evaluate = evaluate_built_in if arguments.built_in else evaluate_vot
     names = arguments.contenders.split(",")
     document = evaluate(sequences, arguments.stack, arguments.workspace, names, arguments.model)
@@ -163,12 +163,12 @@ def _eval_vot(arguments: argparse.Namespace) -> int:
 
 def _eval_layout(arguments: argparse.Namespace) -> int:
     from eval.data import layouts
-    from eval.data.sequences import chosen, read_sequences
+    from eval.data.sequences import read_sequences, select_sequences
     from eval.vot.layout import write_vot
 
     sequences = read_sequences(arguments.data)
     if arguments.kind == "vot":
-        written = [a.name for a in write_vot(chosen(sequences, None, "VOT"), arguments.out)]
+        written = [a.name for a in write_vot(select_sequences(sequences, None, "VOT"), arguments.out)]
     elif arguments.kind == "otb":
         written = layouts.write_otb(sequences, arguments.out)
     else:

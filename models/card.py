@@ -11,7 +11,7 @@ TERMS = (
 
 
 def card(manifest: dict[str, Any]) -> str:
-    """card.md of the artefact that `manifest` describes."""
+    """Return card.md of the artefact that `manifest` describes."""
     training = manifest["training"]
     recipe, environment = training.get("recipe", {}), training.get("environment", {})
     name = f"{manifest['name']}.{manifest['tag']}"

@@ -28,7 +28,7 @@ class CellSpec:
 
     @classmethod
     def from_matrix(cls, matrix: Iterable[Iterable[int]], ops: Iterable[str]) -> "CellSpec":
-        """From V×V rows of 0 and 1 and the V − 2 interior operations.
+        """Make a cell from V×V rows of 0 and 1 and the V − 2 interior operations.
 
         Raises:
             ValueError: the matrix is not square or not strictly upper triangular.
@@ -45,7 +45,7 @@ class CellSpec:
 
     @classmethod
     def from_code(cls, vertices: int, adj: int, ops: int) -> "CellSpec":
-        """From the compact table's numbers.
+        """Make a cell from the compact table's numbers.
 
         Edge i→j is bit i + j(j−1)/2 of `adj`; `ops` is a base-3 number,
         vertex 1 most significant, digits in the order of OPS.
@@ -59,11 +59,11 @@ class CellSpec:
         return self.vertices - 1
 
     def sources(self, vertex: int) -> list[int]:
-        """Vertices with an edge into `vertex`, ascending."""
+        """Return the vertices with an edge into `vertex`, ascending."""
         return sorted(i for i, j in self.edges if j == vertex)
 
     def targets(self, vertex: int) -> list[int]:
-        """Vertices that `vertex` has an edge into, ascending."""
+        """Return the vertices that `vertex` has an edge into, ascending."""
         return sorted(j for i, j in self.edges if i == vertex)
 
     def pruned(self) -> "CellSpec":

@@ -25,7 +25,7 @@ class Gate(nn.Module):
 
 
 def stick_breaking(stop: Tensor) -> Tensor:
-    """Gates g N×(D−1) in [0, 1] to the probabilities N×D of stopping at each depth.
+    """Turn gates g N×(D−1) in [0, 1] into the probabilities N×D of stopping at each depth.
 
     g*ₖ = gₖ · (1 − Σⱼ₍ⱼ<ₖ₎ g*ⱼ), g*_D = the rest: rows sum to one (budgeted gates of the paper).
     """

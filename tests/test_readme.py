@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eval.data.sequences import read_pack
-from eval.results.pages import RESULTS, SECTION, filled, pages
+from eval.results.pages import RESULTS, SECTION, fill_tables, pages
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*pages(), *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))]
@@ -27,7 +27,7 @@ def anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=shown)
 def test_every_table_is_the_one_of_its_json(page):
     text = page.read_text()
-    assert filled(text) == text, "run python -m eval.results.pages"
+    assert fill_tables(text) == text, "run python -m eval.results.pages"
 
 
 def test_the_readme_shows_figures_and_none_is_empty():

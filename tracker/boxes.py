@@ -36,7 +36,7 @@ def checked(box: Iterable[float], width: int, height: int) -> Box:
 
 
 def overlap(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
-    """Intersection over union of N×4 with N×4 xywh boxes (or 4 with 4), N values in [0, 1].
+    """Return the intersection over union of N×4 with N×4 xywh boxes (or 4 with 4), N values in [0, 1].
 
     NaN boxes give NaN; two boxes without area give 0.
     """

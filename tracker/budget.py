@@ -26,7 +26,7 @@ class Policy(Protocol):
     """Thresholds for the next frame, and what the frame then did."""
 
     def taus(self) -> tuple[float, ...]:
-        """D − 1 thresholds; stop at the first k with σ(gate_k) > τ_k."""
+        """Return D − 1 thresholds; a frame stops at the first k with σ(gate_k) > τ_k."""
         ...
 
     def took(self, macs: int) -> None:

@@ -5,5 +5,5 @@ from pathlib import Path
 
 
 def user_cache() -> Path:
-    """$XDG_CACHE_HOME/depthgate, else ~/.cache/depthgate; it need not exist yet."""
+    """Return $XDG_CACHE_HOME/depthgate, else ~/.cache/depthgate; it need not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "depthgate"

@@ -26,7 +26,7 @@ class Window:
 
 
 def context_side(w: float, h: float) -> float:
-    """Side in frame pixels of the template window of a w×h target.
+    """Return the side in frame pixels of the template window of a w×h target.
 
     sqrt((w + c)(h + c)) with c = (w + h) / 2: SiamFC's context margin
     (Bertinetto et al. 2016, section 3.4: p = (w + h) / 4 on each side).

@@ -40,15 +40,15 @@ class Engine(Protocol):
     depths: int
 
     def template(self, crops: Mapping[int, Image]) -> list[Float32s]:
-        """Template crops N×s×s×3 by side to what each depth correlates with, D arrays."""
+        """Turn template crops N×s×s×3, by side, into what each depth correlates with: D arrays."""
         ...
 
     def stage(self, k: int, crop: Image | None, carry: Float32s | None, template: Float32s) -> StageOutput:
-        """Stage k from 1: `crop` N×s×s×3 where it reads pixels, `carry` of stage k − 1 from k = 2."""
+        """Run stage k from 1: `crop` N×s×s×3 where it reads pixels, `carry` of stage k − 1 from k = 2."""
         ...
 
     def pass_on(self, k: int, crop: Image | None, carry: Float32s | None) -> Float32s:
-        """Stage k < D without its exit, which this frame cannot take: its carry alone."""
+        """Run stage k < D without its exit, which this frame cannot take; return its carry."""
         ...
 
 

@@ -7,7 +7,7 @@ from tracker.manifest import ALWAYS
 
 
 def stop_probability(output: StageOutput) -> float:
-    """σ of the gate's logit for one target (N = 1); 1 at the last depth, where there is no gate."""
+    """Return σ of the gate's logit for one target (N = 1); 1 at the last depth, which has no gate."""
     if output.gate is None:
         return 1.0
     return 0.5 + 0.5 * math.tanh(0.5 * float(output.gate[0, 0]))

@@ -24,7 +24,7 @@ from eval.onepass.runner import START_SHIFTS
 from eval.results.host import describe_host
 from models.export import write_manifest
 from tracker.manifest import DecodeConstants, Manifest, StateConstants, load_manifest
-from training.calibration.decoding import tuned
+from training.calibration.decoding import tune
 from training.calibration.passes import HeldOut, Pass, read_held_out
 from training.calibration.presence import Presence, presence
 from training.calibration.thresholds import (
@@ -82,7 +82,7 @@ def _decoding(held_out: HeldOut, manifest: Manifest) -> DecodeConstants:
         trial = replace(_trusting(manifest), decode=decode)
         return [p for depth in range(1, trial.depths + 1) for p in _at(held_out, trial, depth, text)]
 
-    return tuned(measure, held_out.say)
+    return tune(measure, held_out.say)
 
 
 def _presence(held_out: HeldOut, manifest: Manifest) -> list[Presence]:

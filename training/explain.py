@@ -24,7 +24,7 @@ MOST_POINTS = 2000
 
 
 @dataclass(frozen=True)
-class Explained:
+class PhasePlan:
     """A phase and all its updates; epoch_samples is N."""
 
     phase: Phase
@@ -36,7 +36,7 @@ class Explained:
         return noise_of(update.step, self.phase.optimiser, self.epoch_samples)
 
 
-def explain(recipe: Recipe, processes: int = 1) -> list[Explained]:
+def explain(recipe: Recipe, processes: int = 1) -> list[PhasePlan]:
     """Plan the phases of a recipe; opens the data only where `data.epoch_samples` is not stated.
 
     Raises:
@@ -49,10 +49,10 @@ def explain(recipe: Recipe, processes: int = 1) -> list[Explained]:
     assert n is not None
     group = norm_group(recipe, processes)
     plans = [(phase, make_plan(phase, n, processes, group)) for phase in recipe.phases]
-    return [Explained(phase, list(updates(plan)), n, plan.warmup_samples) for phase, plan in plans]
+    return [PhasePlan(phase, list(updates(plan)), n, plan.warmup_samples) for phase, plan in plans]
 
 
-def print_plan(explained: list[Explained]) -> None:
+def print_plan(explained: list[PhasePlan]) -> None:
     """Print a table per phase on standard output."""
     console = Console(highlight=False)
     for one in explained:
@@ -60,7 +60,7 @@ def print_plan(explained: list[Explained]) -> None:
         console.print(_summary(one))
 
 
-def rows(one: Explained) -> list[int]:
+def rows(one: PhasePlan) -> list[int]:
     """Return the indices of updates worth a row: first, end of warm-up, jumps, some between, last."""
     steps = [u.step for u in one.updates]
     chosen = {0, len(steps) - 1}
@@ -76,7 +76,7 @@ def rows(one: Explained) -> list[int]:
     return sorted(chosen)
 
 
-def _table(one: Explained) -> Table:
+def _table(one: PhasePlan) -> Table:
     table = Table(title=f"phase {one.phase.name}", title_justify="left")
     for name in ("update", "samples", "epoch", "learning rate", "batch", "momentum", "noise scale"):
         table.add_column(name, justify="right")
@@ -95,7 +95,7 @@ def _table(one: Explained) -> Table:
     return table
 
 
-def _summary(one: Explained) -> str:
+def _summary(one: PhasePlan) -> str:
     micro = one.phase.micro_batch
     held = f", held {micro} at a time" if micro else ""
     return (
@@ -105,8 +105,8 @@ def _summary(one: Explained) -> str:
     )
 
 
-def draw_plan(explained: list[Explained], path: Path) -> None:
-    """Rate, batch, momentum, noise scale and updates against samples; a column a phase."""
+def draw_plan(explained: list[PhasePlan], path: Path) -> None:
+    """Draw rate, batch, momentum, noise scale and updates against samples; a column per phase."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
@@ -131,12 +131,12 @@ def draw_plan(explained: list[Explained], path: Path) -> None:
     save_figure(figure, path)
 
 
-def _some(one: Explained) -> list[int]:
+def _some(one: PhasePlan) -> list[int]:
     """Return the indices of the updates that are drawn, among them those of the table."""
     return sorted({*range(0, len(one.updates), max(1, len(one.updates) // MOST_POINTS)), *rows(one)})
 
 
-def _curves(one: Explained) -> dict[str, list[float | None]]:
+def _curves(one: PhasePlan) -> dict[str, list[float | None]]:
     some = _some(one)
     steps = [one.updates[i].step for i in some]
     return {

@@ -38,10 +38,10 @@ from training.distributed.world import (
     Hook,
     World,
     average_buffers,
+    broadcast_from_rank_0,
+    fail_on_all_ranks,
     first_on_its_machine,
-    joined,
-    of_rank_0,
-    together,
+    process_group,
 )
 from training.optim.average import update_average
 from training.optim.optimisers import make_optimiser, set_step, weight_decay_of
@@ -101,7 +101,7 @@ class Speed:
 
 
 def default_runs() -> Path:
-    """Where runs live unless told: outside the work tree, so that a new checkout resumes them."""
+    """Return where runs live unless told: outside the work tree, so that a new checkout resumes them."""
     state = os.environ.get("XDG_STATE_HOME", str(Path.home() / ".local/state"))
     return Path(state) / "depthgate" / "runs"
 
@@ -118,7 +118,7 @@ def train(recipe: Recipe, folder: Path) -> Path:
         DistributedError: the other processes did not come.
         SystemExit: in place of what all ranks meet alike or share, where rank 0 says it for all.
     """
-    with joined() as world:
+    with process_group() as world:
         try:
             return train_as(world, recipe, folder)
         except (RecipeError, DivergedError) as error:
@@ -128,14 +128,14 @@ def train(recipe: Recipe, folder: Path) -> Path:
 
 
 def train_as(world: World, recipe: Recipe, folder: Path) -> Path:
-    """`train` as one process of a world that is joined already; only rank 0 touches `folder`."""
+    """Train as one process of a world that is joined already; only rank 0 touches `folder`."""
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
     cv2.setNumThreads(1)
     path = folder / "checkpoint.pt"
-    with together(world):
+    with fail_on_all_ranks(world):
         saved = checkpoint.load(path) if world.leads and path.is_file() else None
-    state = of_rank_0(saved, world)
+    state = broadcast_from_rank_0(saved, world)
     run = _prepare(world, recipe, folder, state)
     first = state["phase"] if state else 0
     if state:
@@ -152,13 +152,13 @@ def train_as(world: World, recipe: Recipe, folder: Path) -> Path:
 
 
 def _prepare(world: World, recipe: Recipe, folder: Path, state: dict[str, Any] | None) -> Run:
-    """`state`: of the checkpoint that the run goes on from."""
+    """Prepare everything but the samples; `state` is of the checkpoint that the run goes on from."""
     with first_on_its_machine(world):
         data = open_data(recipe)
     recipe = with_epoch(recipe, data)
     for phase in recipe.phases:
         _plan(recipe, phase, world.size)
-    with together(world):
+    with fail_on_all_ranks(world):
         if world.leads and (refused := refusal(recipe, folder, data.digest)):
             raise RecipeError(refused)
     task = make_task(recipe, data, world)
@@ -167,7 +167,7 @@ def _prepare(world: World, recipe: Recipe, folder: Path, state: dict[str, Any] |
     convert_batch_norm(network, normalisation_group(world, norm_group(recipe, world.size)))
     hook = gradient_hook(world, recipe.distributed.all_reduce, recipe.distributed.gradients)
     bf16 = state["bf16"] if state else _measured_bf16(world, recipe)
-    with together(world):
+    with fail_on_all_ranks(world):
         if world.leads:
             folder.mkdir(parents=True, exist_ok=True)
             write_recipe(recipe, folder)
@@ -177,11 +177,11 @@ def _prepare(world: World, recipe: Recipe, folder: Path, state: dict[str, Any] |
 
 
 def _measured_bf16(world: World, recipe: Recipe) -> bool:
-    """Rank 0 decides for all, and says so where it measured."""
+    """Let rank 0 decide for all whether bf16 is used; it says so where it measured."""
     precision = choose_precision(recipe.precision, world.device) if world.leads else ""
     if world.leads and recipe.precision == "auto":
         print(f"precision {precision}, the faster one here")
-    return bool(of_rank_0(precision == "bf16", world))
+    return bool(broadcast_from_rank_0(precision == "bf16", world))
 
 
 def _plan(recipe: Recipe, phase: Phase, processes: int) -> Plan:
@@ -206,11 +206,11 @@ def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | No
     step = loss_step(task.loss(network, phase), trained, run.world, run.hook, run.bf16, unused)
     guard = GradientGuard(trained, phase.name)
     saved, clock = seen, Speed(seen)
-    with together(run.world):
+    with fail_on_all_ranks(run.world):
         opened = _log(run, phase, seen)
     with _progress(run.world) as bar, opened as log:
         shown = bar.add_task(phase.name, total=phase.samples, completed=seen, state="")
-        for update, batches in _fed(run, phase, plan, seen):
+        for update, batches in _feed_updates(run, phase, plan, seen):
             task.set_modes(network, phase, seen, run.average)
             line = _update(run, phase, step, optimiser, guard, update, batches)
             seen, done = seen + update.count, done + 1
@@ -234,7 +234,7 @@ def _run_phase(run: Run, number: int, phase: Phase, resumed: dict[str, Any] | No
 
 
 def _passes(every: int | None, update: Update, phase: Phase) -> bool:
-    """Whether the update reaches a multiple of `every` samples, or the end of the phase."""
+    """Return whether the update reaches a multiple of `every` samples, or the end of the phase."""
     end = update.start + update.count
     return end == phase.samples or (every is not None and end // every != update.start // every)
 
@@ -259,7 +259,7 @@ def _update(
     update: Update,
     batches: Iterator[Any],
 ) -> Line:
-    """One step of the optimiser from the micro-batches of one update; returns its line of the log."""
+    """Step the optimiser once with the micro-batches of one update; return the line of the log."""
     planned = update.step
     set_step(optimiser, planned)
     optimiser.zero_grad(set_to_none=True)
@@ -299,8 +299,8 @@ def _save(run: Run, phase: int, seen: int, updates_done: int, optimiser: torch.o
     checkpoint.save(run.folder / "checkpoint.pt", state)
 
 
-def _fed(run: Run, phase: Phase, plan: Plan, seen: int) -> Iterator[tuple[Update, Iterator[Any]]]:
-    """Every update from sample `seen` with its micro-batches, the next few made in the background.
+def _feed_updates(run: Run, phase: Phase, plan: Plan, seen: int) -> Iterator[tuple[Update, Iterator[Any]]]:
+    """Yield every update from sample `seen` with its micro-batches; the next few are made meanwhile.
 
     The micro-batches of an update must be used up before the next one is asked for.
     """

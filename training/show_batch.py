@@ -53,7 +53,7 @@ def draw_batch(stream: Pairs, path: Path) -> int:
 
 
 def _tile(sample: Sample, text: str) -> Image:
-    """(256 + caption)×(128 + 256)×3."""
+    """Draw one sample on (256 + caption)×(128 + 256)×3."""
     tile = np.full((SEARCH_PX + CAPTION, TEMPLATE_PX + SEARCH_PX, 3), PAPER, np.uint8)
     tile[CAPTION : CAPTION + TEMPLATE_PX, :TEMPLATE_PX] = sample.template[TEMPLATE_PX]
     search = sample.search[SEARCH_PX].copy()

@@ -15,7 +15,7 @@ RANDOM = "random depth"
 
 
 def make_contender(name: str, tracker: Tracker) -> Contender:
-    """`default`, any budget, or a name in OPENCV; ours share the tracker that is given.
+    """Make the contender `default`, any budget, or a name in OPENCV; ours share the given tracker.
 
     Raises:
         SourceError: nobody has that name.
@@ -36,13 +36,13 @@ def make_contender(name: str, tracker: Tracker) -> Contender:
 
 
 def known_contenders(tracker: Tracker) -> list[str]:
-    """Ours at every depth and budget, the control, and OpenCV's."""
+    """List ours at every depth and budget, the control, and OpenCV's trackers."""
     depths = [f"depth:{k}" for k in range(1, tracker.depths)]
     return [DEFAULT, "full", *depths, RANDOM, *OPENCV]
 
 
 def model_digest(tracker: Tracker) -> str:
-    """Of everything that decides a box: graphs, decoding, thresholds."""
+    """Hash everything of a model that decides a box: graphs, decoding, thresholds."""
     raw = tracker.manifest.raw
     return digest(
         {k: raw[k] for k in ("files", "decode", "state", "geometry", "thresholds", "macs", "backbone_macs")}

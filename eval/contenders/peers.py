@@ -60,7 +60,7 @@ class ModulePeer:
 
 
 def _kcf_without_threshold() -> Any:
-    """KCF gives up at its default threshold and seldom recovers; this is its better form."""
+    """Make a KCF that never gives up: at its default threshold it does, and seldom recovers."""
     parameters = cv2.TrackerKCF.Params()
     parameters.detect_thresh = -1.0
     return cv2.TrackerKCF.create(parameters)
@@ -92,7 +92,7 @@ def load_peers(path: Path) -> ModuleType:
 
 
 def make_peer(name: str, module: ModuleType | None) -> Contender:
-    """OpenCV's tracker of that name, or the one that the module makes.
+    """Make OpenCV's tracker of that name, or the one that the module makes.
 
     Raises:
         SourceError: neither knows it.

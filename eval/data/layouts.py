@@ -22,7 +22,7 @@ OTB_LEADING_FRAMES = {"David": 299}
 
 
 def write_otb(sequences: list[Sequence], out: Path) -> list[str]:
-    """NAME/img/0001.jpg … and NAME/groundtruth_rect.txt for the sequences of OTB; returns their names.
+    """Write sequences as OTB: NAME/img/0001.jpg … and NAME/groundtruth_rect.txt; return their names.
 
     Raises:
         SourceError: none of the sequences belongs to OTB.
@@ -40,7 +40,7 @@ def write_otb(sequences: list[Sequence], out: Path) -> list[str]:
 
 
 def write_got10k(sequences: list[Sequence], out: Path) -> list[str]:
-    """val/NAME/00000001.jpg … with the labels of GOT-10k, and val/list.txt; returns the names."""
+    """Write val/NAME/00000001.jpg … with GOT-10k's labels, and val/list.txt; return the names."""
     names = [s.name.replace("/", "_") for s in sequences]
     for name, sequence in zip(names, sequences, strict=True):
         folder = out / "val" / name
@@ -57,7 +57,7 @@ def write_got10k(sequences: list[Sequence], out: Path) -> list[str]:
 
 
 def unique_names(sequences: list[Sequence]) -> list[str]:
-    """Names for folders: without the data set's, but where two would be the same."""
+    """Name folders after sequences: without the data set's name, except where two would be the same."""
     short = [short_name(s) for s in sequences]
     return [
         s.name.replace("/", "_") if short.count(name) > 1 else name
@@ -66,7 +66,7 @@ def unique_names(sequences: list[Sequence]) -> list[str]:
 
 
 def short_name(sequence: Sequence) -> str:
-    """Its name without that of the data set."""
+    """Return a sequence's name without that of the data set."""
     return sequence.name.split("/")[-1]
 
 
@@ -75,7 +75,7 @@ def _write_rows(path: Path, boxes: Floats) -> None:
 
 
 def write_frames(sequence: Sequence, folder: Path, name: str, lead: int = 0) -> tuple[int, int]:
-    """JPEGs counted from 1, after `lead` copies of the first; height and width.
+    """Write JPEGs counted from 1, after `lead` copies of the first; return height and width.
 
     A folder that is as it was left, from the same video, is kept; another one is made anew.
     """

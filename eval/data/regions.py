@@ -23,12 +23,12 @@ EMPTY: Bounds = (0, 0, 0, 0)
 
 
 def rectangle(box: Iterable[float]) -> Float32s:
-    """x, y, w, h as a region."""
+    """Return x, y, w, h as a region."""
     return np.asarray(list(box), np.float32)
 
 
 def read_regions(path: Path) -> list[Region]:
-    """Rows of 4 (x, y, w, h) or of 6 and more numbers (x1, y1, x2, y2, …); NaN rows are None.
+    """Read rows of 4 (x, y, w, h) or of 6 and more numbers (x1, y1, x2, y2, …); NaN rows are None.
 
     Raises:
         SourceError: missing, or a row that is neither; the row is named.
@@ -45,7 +45,7 @@ def read_regions(path: Path) -> list[Region]:
 
 
 def read_rows(path: Path) -> list[Floats | None]:
-    """Numbers between commas, tabs or spaces; a row with a NaN or an empty cell is None, an empty row none.
+    """Read numbers between commas, tabs or spaces; None for a row with a NaN or an empty cell.
 
     Raises:
         SourceError: missing, or a row with something else; the row is named.
@@ -69,7 +69,7 @@ def _numbers(line: str, where: str) -> Floats | None:
 
 
 def is_empty(region: Region) -> bool:
-    """No region, or one without area."""
+    """Return whether there is no region, or one without area."""
     if region is None:
         return True
     if region.ndim == 1:
@@ -87,7 +87,7 @@ def hull(region: Float32s | Floats) -> Box:
 
 
 def region_overlap(a: Region, b: Region, size: tuple[int, int] | None = None) -> float:
-    """IoU of the two masks in [0, 1]; `size` (width, height) clips them to the frame.
+    """Return the IoU of the two masks in [0, 1]; `size` (width, height) clips them to the frame.
 
     Two regions that together cover no area are the same (1); regions outside the frame share nothing (0).
     """
@@ -111,7 +111,7 @@ def _rounded(region: Region) -> Region:
 
 
 def _bounds(region: Region) -> Bounds:
-    """First and last column and row that a rounded region covers."""
+    """Return the first and last column and row that a rounded region covers."""
     if region is None:
         return EMPTY
     if region.ndim == 1:
@@ -155,7 +155,7 @@ def _fill(mask: Bools, points: Floats) -> None:
 
 
 def _crossing(x0: float, y0: float, x1: float, y1: float, y: int) -> tuple[int, ...]:
-    """Column where the edge meets the row, none or one; truncated towards zero."""
+    """Return the column where the edge meets the row, none or one; truncated towards zero."""
     if y0 == y1:
         return (int(x0),) if y0 == y else ()
     if min(y0, y1) <= y <= max(y0, y1):

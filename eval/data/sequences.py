@@ -49,7 +49,7 @@ class Sequence:
 
 
 def read_boxes(path: Path) -> Floats:
-    """Rows `x,y,w,h`, or the four corners `x1,y1,…,x4,y4`, to N×4; empty or `nan` cells become NaN.
+    """Read rows `x,y,w,h` or corners `x1,y1,…,x4,y4` to N×4; empty or `nan` cells become NaN.
 
     A box around the corners stands for them.
 
@@ -109,7 +109,7 @@ def _targets(folder: Path, entry: dict[str, Any]) -> list[Sequence]:
 
 
 def read_sequences(folder: Path) -> list[Sequence]:
-    """Sequences of a pack (index.json), of GOT-10k's layout (list.txt), or of NAME/ folders.
+    """Read the sequences of a pack (index.json), of GOT-10k's layout (list.txt), or of NAME/ folders.
 
     A NAME folder holds NAME.mp4 or pictures (also under img/, color/ or frames/), and
     groundtruth.txt or groundtruth_rect.txt.
@@ -158,8 +158,8 @@ def _absent(path: Path, count: int) -> Bools:
     return np.array([word == "1" for word in words])
 
 
-def chosen(sequences: list[Sequence], names: str | None, dataset: str) -> list[Sequence]:
-    """Those named (`A,B`), else those of the data sets whose name starts with `dataset`, else all.
+def select_sequences(sequences: list[Sequence], names: str | None, dataset: str) -> list[Sequence]:
+    """Select the named sequences (`A,B`), else those of data sets that start with `dataset`, else all.
 
     Raises:
         SourceError: a name that is not there; the nearest is suggested.

@@ -52,7 +52,7 @@ class LaSOT:
 
 
 def open_dataset(kind: str, root: Path, **options: Any) -> Any:
-    """One of OTB, GOT10k, UAV123, NfS, DTB70 and LaSOT in `root`, never downloaded, every sequence readable.
+    """Open OTB, GOT10k, UAV123, NfS, DTB70 or LaSOT in `root`: never downloaded, every sequence readable.
 
     Raises:
         SourceError: it is not there, or a sequence whose pictures and annotation do not fit; it is named.

@@ -56,7 +56,7 @@ def _bgr(image: Any) -> Image:
 
 
 def evaluate_otb(root: Path, out: Path, contenders: Contenders, version: str) -> dict[str, Any]:
-    """One-pass evaluation: success, precision at 20 px, normalised precision; sequences weigh the same.
+    """Evaluate in one pass: success, precision at 20 px, normalised precision; sequences weigh the same.
 
     Raises:
         SourceError: no sequence there, or a sequence whose pictures and annotation do not fit.
@@ -67,13 +67,13 @@ def evaluate_otb(root: Path, out: Path, contenders: Contenders, version: str) ->
 
 
 def evaluate_ope(kind: str, root: Path, out: Path, contenders: Contenders) -> dict[str, Any]:
-    """uav123, nfs (240 fps), dtb70 or lasot by the measures of OTB; frames with a NaN box are left out."""
+    """Evaluate uav123, nfs (240 fps), dtb70 or lasot by OTB's measures, without frames of a NaN box."""
     experiment = _experiment(ExperimentUAV123, open_dataset(OPE[kind], root), out, OPE[kind])
     return _run_ope(experiment, out, contenders, OPE[kind], origin_px=0.0)
 
 
 def evaluate_got10k(root: Path, out: Path, contenders: Contenders, subset: str = "val") -> dict[str, Any]:
-    """AO and SR of the val split, pooled over frames; for `test` a zip for the server and no numbers."""
+    """Evaluate AO and SR of the val split, pooled over frames; for `test` write a zip for the server."""
     experiment = _experiment(ExperimentGOT10k, open_dataset("GOT10k", root, subset=subset), out, "GOT-10k")
     experiment.subset, experiment.repetitions = subset, 1
     results = Path(experiment.result_dir)
@@ -189,7 +189,7 @@ def _check_result(path: Path, rows: int) -> None:
 
 
 def normalised_precision(boxes: Floats, truth: Floats) -> float:
-    """Area under the share of frames whose centre error, in sizes of the truth, is within 0 … .5.
+    """Return the area under the share of frames whose centre error, in sizes of the truth, is in 0 … .5.
 
     N×4 xywh boxes; the value lies in [0, 1]. Müller et al. 2018 (TrackingNet), section 5.1.
     """

@@ -115,7 +115,7 @@ def evaluate_folder(
                 for s in sequences
             ]
             done = Parallel(n_jobs=jobs, return_as="generator")(
-                delayed(_kept_or_run)(job, _place(out, name, job.sequence.name)) for job in todo
+                delayed(_cached_or_run)(job, _place(out, name, job.sequence.name)) for job in todo
             )
             rows[name] = {}
             for sequence, result in zip(sequences, done, strict=True):
@@ -168,7 +168,7 @@ def _place(out: Path, *names: str) -> Path:
     return (out / "runs").joinpath(*parts).with_suffix(".json")
 
 
-def _kept_or_run(job: Job, path: Path) -> list[Row]:
+def _cached_or_run(job: Job, path: Path) -> list[Row]:
     """Return the stored rows if all that they depend on is unchanged, else run the contender anew."""
     kept = _read(path)
     if kept is not None and kept[0] == job.key and (not job.timed or kept[1][0].ms is not None):
@@ -179,7 +179,7 @@ def _kept_or_run(job: Job, path: Path) -> list[Row]:
 
 
 def _read(path: Path) -> tuple[str, list[Row]] | None:
-    """Key and rows of a kept file; None when there is none or it cannot be read whole."""
+    """Read key and rows of a stored file; None when there is none or it cannot be read whole."""
     try:
         kept = json.loads(path.read_text())
         return kept["key"], [Row(**{**row, "accuracy": Accuracy(**row["accuracy"])}) for row in kept["rows"]]
@@ -227,7 +227,7 @@ def _padded(share: list[float], depths: int) -> list[float]:
 
 
 def _counted(sequences: list[Sequence]) -> list[str]:
-    """Those in the mean: a video that is there twice under two names counts once."""
+    """Return the sequences that count: a video that is there twice under two names counts once."""
     return [s.name for s in sequences if s.same_frames_as is None]
 
 
@@ -245,7 +245,7 @@ def summaries(
 
 
 def _summary(rows: dict[str, list[Row]], counted: list[str], depths: int, newest: str) -> dict[str, Any]:
-    """Means over the sequences that count; every start of a sequence weighs the same."""
+    """Average over the sequences that count; every start of a sequence weighs the same."""
 
     def mean(value: Callable[[Row], float]) -> float:
         return float(np.mean([np.mean([value(row) for row in rows[name]]) for name in counted]))

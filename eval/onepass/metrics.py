@@ -31,19 +31,19 @@ class Accuracy:
 
 
 def success_curve(overlaps: Floats) -> Floats:
-    """Share of frames whose IoU exceeds each of the 21 thresholds (Wu et al. 2013)."""
+    """Return the share of frames whose IoU exceeds each of the 21 thresholds (Wu et al. 2013)."""
     return np.asarray((overlaps[None] > THRESHOLDS[:, None]).mean(1))
 
 
 def centre_errors(boxes: Floats, truth: Floats) -> Floats:
-    """Distance of the centres, N values in pixels."""
+    """Return the distances of the centres, N values in pixels."""
     return np.asarray(
         np.linalg.norm((boxes[:, :2] + boxes[:, 2:] / 2) - (truth[:, :2] + truth[:, 2:] / 2), axis=1)
     )
 
 
 def accuracy(boxes: Floats, truth: Floats, visible: Bools) -> Accuracy:
-    """N×4 xywh boxes against the truth on the visible frames.
+    """Compare N×4 xywh boxes with the truth on the visible frames.
 
     Raises:
         ValueError: other lengths, or nothing is visible.

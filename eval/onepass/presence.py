@@ -84,7 +84,7 @@ def _first(flags: Flags) -> int | None:
 
 
 def called_lost(passes: Iterable[Told]) -> tuple[float, float]:
-    """Share of the good and of the absent frames that the tracker called lost; NaN where there are none."""
+    """Return which share of the good and of the absent frames the tracker called lost; NaN for no frames."""
     passes = list(passes)
     good = np.concatenate([~p.present[p.overlaps > GOOD_OVERLAP] for p in passes])
     absent = np.concatenate([~p.present[np.isnan(p.overlaps)] for p in passes])
@@ -103,7 +103,7 @@ def area_under_roc(positive: Floats, negative: Floats) -> float:
 
 
 def score_area(passes: Iterable[Told]) -> float | None:
-    """AUC-ROC of the score, good frames against absent ones; None where there are not both."""
+    """Compute the score's AUC-ROC, good frames against absent ones; None where either is missing."""
     passes = list(passes)
     good = np.concatenate([p.scores[p.overlaps > GOOD_OVERLAP] for p in passes])
     absent = np.concatenate([p.scores[np.isnan(p.overlaps)] for p in passes])
@@ -111,7 +111,7 @@ def score_area(passes: Iterable[Told]) -> float | None:
 
 
 def summary(passes: list[Told]) -> dict[str, Any]:
-    """All passes of a contender in one row; medians in frames, where there was a declaration or a return."""
+    """Summarise all passes of a contender; medians in frames over those with a declaration or a return."""
     good, absent = called_lost(passes)
     found = [a for p in passes for a in absences(p)]
     returned = [a for a in found if a.returns]

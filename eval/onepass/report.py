@@ -39,7 +39,7 @@ img { max-width: 100%; display: block } h3 { margin: 1.6rem 0 .3rem } .note { co
 
 
 def write_report(out: Path, folder: Path, ours: str = "default", other: str = "csrt") -> Path:
-    """OUT/report.html from OUT/evaluation.json and the boxes kept beside it.
+    """Write OUT/report.html from OUT/evaluation.json and the boxes stored beside it.
 
     Raises:
         SourceError: the evaluation was not run, lacks a contender, or a run's file is damaged.
@@ -91,7 +91,7 @@ def _section(sequence: Sequence, rows: dict[str, Row], ours: str, other: str) ->
 
 
 def _strip(sequence: Sequence, ours: Row, other: Row) -> str:
-    """Frames at even distances with the three boxes, above a bar of the overlap."""
+    """Draw frames at even distances with the three boxes, above a bar of the overlap."""
     count = len(ours.boxes)
     picks = {ours.first + int(i) for i in np.linspace(0, count - 1, min(SHOTS, count)).round()}
     shots = [
@@ -132,7 +132,7 @@ def _overlap_bar(sequence: Sequence, row: Row, width: int) -> Image:
 
 
 def _success_figure(out: Path, document: dict[str, Any], sequences: list[Sequence]) -> bytes:
-    """Mean success curve of every contender."""
+    """Draw the mean success curve of every contender."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     looks = {

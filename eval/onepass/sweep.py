@@ -20,7 +20,7 @@ BASELINES = ("kcf-no-threshold", "csrt", "mosse")
 
 
 def budgets_between(manifest: Manifest, points: int = POINTS) -> list[str]:
-    """GMAC budgets spread geometrically between depth 1 and full depth."""
+    """Return GMAC budgets spread geometrically between depth 1 and full depth."""
     never, at_once = (1.0,) * (manifest.depths - 1), (0.0,) * (manifest.depths - 1)
     ends = manifest.macs(at_once, 1), manifest.macs(never, manifest.depths)
     return [f"{v / 1e9:.3f}GMAC" for v in np.geomspace(*ends, points + 2)[1:-1]]

@@ -29,7 +29,7 @@ def write_figure(document: dict[str, Any], path: Path) -> None:
 
 
 def figure_of(document: dict[str, Any]) -> Figure:
-    """Success AUC of every contender as bars; ours in another colour than the rest."""
+    """Draw the success AUC of every contender as bars; ours in another colour than the rest."""
     rows = sorted(document["contenders"].items(), key=lambda item: item[1]["auc"])
     figure = Figure(figsize=(8, 0.42 * len(rows) + 1.2), layout="constrained")
     axes = figure.subplots()
@@ -43,7 +43,7 @@ def figure_of(document: dict[str, Any]) -> Figure:
 
 
 def bench_figure(document: dict[str, Any], path: Path) -> None:
-    """AUC against mean milliseconds, both on the timed frames."""
+    """Draw AUC against mean milliseconds, both on the timed frames."""
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.subplots()
     for name, row in document["ms"].items():
@@ -57,7 +57,7 @@ def bench_figure(document: dict[str, Any], path: Path) -> None:
 
 
 def write_scatter(document: dict[str, Any], path: Path) -> None:
-    """AUC of a sweep: of everybody against ms, and of ours alone, magnified, against ms and MMAC."""
+    """Draw the AUC of a sweep: of everybody against ms, and of ours alone, magnified, against ms and MMAC."""
     figure = Figure(figsize=(15, 5), layout="constrained")
     everybody, by_ms, by_macs = figure.subplots(1, 3)
     points = document["points"]
@@ -99,7 +99,7 @@ def _plain(axes: Any) -> None:
 
 
 def _log_ms(axes: Any) -> None:
-    """Milliseconds as they are said, 0.5, 1, 2, 5, and room for names at the sides."""
+    """Label milliseconds 0.5, 1, 2, 5, … and leave room for names at the sides."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, position: f"{value:g}"))
@@ -162,7 +162,7 @@ def _named(
 
 
 def _drawn(axes: Any, points: list[Any]) -> list[Bbox]:
-    """Small boxes, in pixels, over what no name may cover: the points, and the lines between them."""
+    """Return small boxes, in pixels, over the points and the lines between them, which no name may cover."""
     boxes = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in points]
     for line in axes.lines:
         corners = axes.transData.transform(line.get_xydata())
@@ -173,6 +173,6 @@ def _drawn(axes: Any, points: list[Any]) -> list[Bbox]:
 
 
 def _steps(a: Any, b: Any) -> list[Bbox]:
-    """Boxes of two pixels along a line from one point to another."""
+    """Return boxes of two pixels along a line from one point to another."""
     count = max(2, int(np.hypot(*(np.asarray(b) - a)) / 4))
     return [Bbox.from_bounds(x - 1, y - 1, 2, 2) for x, y in np.linspace(a, b, count)]

@@ -13,7 +13,7 @@ FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 
 
 def describe_host() -> dict[str, Any]:
-    """CPU model and the flags that matter, cores, system, versions of what computes, and the commit."""
+    """Describe CPU model, the flags that matter, cores, system, versions of what computes, and commit."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
@@ -33,7 +33,7 @@ def describe_host() -> dict[str, Any]:
 
 @cache
 def commit() -> str:
-    """Of this checkout, `-dirty` where it was changed; `unknown` for an installed package."""
+    """Return this checkout's commit, with `-dirty` if files changed; `unknown` for an installed package."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists() or shutil.which("git") is None:
         return "unknown"

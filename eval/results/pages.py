@@ -27,11 +27,11 @@ VIEWS = {
 
 
 def pages() -> list[Path]:
-    """README.md, and every page under docs."""
+    """Return README.md and every page under docs."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def filled(text: str, results: Path = RESULTS) -> str:
+def fill_tables(text: str, results: Path = RESULTS) -> str:
     """Return the page with every marked section written anew from its JSON.
 
     Raises:
@@ -70,4 +70,4 @@ def _table(document: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     for page in map(Path, sys.argv[1:]) if sys.argv[1:] else pages():
-        write_text(page, filled(page.read_text()))
+        write_text(page, fill_tables(page.read_text()))

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def digest(*parts: Any) -> str:
-    """16 hex digits of anything that JSON can write; arrays by their lists."""
+    """Hash anything that JSON can write to 16 hex digits; arrays by their lists."""
     text = json.dumps(parts, sort_keys=True, default=lambda value: value.tolist())
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def stamp(files: Iterable[Path]) -> str:
-    """Of names, sizes and times of change: another file, or a repaired one, has another stamp."""
+    """Hash names, sizes and times of change: another file, or a repaired one, has another stamp."""
     seen = [(file.name, file.stat()) for file in files]
     return digest([(name, about.st_size, about.st_mtime_ns) for name, about in seen])
 
@@ -48,7 +48,7 @@ def forget_unless(key: str, key_file: Path, made: Iterable[Path]) -> None:
 
 
 def folder_for(path: Path) -> Path:
-    """`path` as a folder, made when it is not there.
+    """Make the folder `path` where it is not there, and return it.
 
     Raises:
         SourceError: it cannot be one.
@@ -61,7 +61,7 @@ def folder_for(path: Path) -> Path:
 
 
 def file_for(path: Path) -> Path:
-    """`path` as a file that may be written; its folder is made when it is not there.
+    """Return `path` as a file that may be written; make its folder where it is not there.
 
     Raises:
         SourceError: it is a folder, or its folder cannot be made.

@@ -32,7 +32,7 @@ class Figures:
 
 
 def figures(document: dict[str, Any]) -> dict[str, Figures]:
-    """Those of the LABELS that the document knows, in their order."""
+    """Return those of the LABELS that the document knows, in their order."""
     if "contenders" in document:
         known = {n: Figures(row["auc"]) for n, row in document["contenders"].items()}
     else:
@@ -56,7 +56,7 @@ def summary_line(document: dict[str, Any]) -> str:
 
 
 def host_line(document: dict[str, Any]) -> str:
-    """CPU, its flags and the threads that a document was measured with."""
+    """Say the CPU, its flags and the threads that a document was measured with."""
     host = document["host"]
     return f"{host['cpu']}, {' '.join(host['flags'])}, {document['threads']} thread"
 

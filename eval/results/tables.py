@@ -4,7 +4,7 @@ from typing import Any
 
 
 def evaluation_table(document: dict[str, Any]) -> str:
-    """One row a contender, best first."""
+    """Tabulate a row per contender, best first."""
     lines = [
         "| tracker | AUC | AO | SR 0.5 | P@20 | mean depth | frames per depth, % |",
         "|---|---|---|---|---|---|---|",
@@ -21,7 +21,7 @@ def evaluation_table(document: dict[str, Any]) -> str:
 
 
 def presence_table(document: dict[str, Any]) -> str:
-    """One row a contender: what it calls lost, and what it makes of absences; medians in frames."""
+    """Tabulate what each contender calls lost, and what it makes of absences; medians in frames."""
     lines = [
         "| budget | good called lost | absent called lost | AUC-ROC | declared | after "
         "| found again | after | false recoveries |",
@@ -43,7 +43,7 @@ def _frames(count: float | None) -> str:
 
 
 def bench_table(document: dict[str, Any]) -> str:
-    """One row a contender, fastest first; AUC on the timed frames only."""
+    """Tabulate a row per contender, fastest first; AUC on the timed frames only."""
     lines = [
         "| tracker | mean ms | median | p25 – p75 | p95 | p99 | of full | AUC on these frames |",
         "|---|---|---|---|---|---|---|---|",
@@ -57,7 +57,7 @@ def bench_table(document: dict[str, Any]) -> str:
 
 
 def latency_table(document: dict[str, Any]) -> str:
-    """One row a part of a frame; p50 / p95 / p99 in ms, and MACs."""
+    """Tabulate a row per part of a frame: p50 / p95 / p99 in ms, and MACs."""
     lines = []
     for run in document["runs"]:
         lines += [
@@ -82,7 +82,7 @@ def latency_table(document: dict[str, Any]) -> str:
 
 
 def forms_table(document: dict[str, Any]) -> str:
-    """One row a depth: the stages in a loop, and the single graph."""
+    """Tabulate a row per depth: the stages in a loop, and the single graph."""
     lines = ["| depth | a graph a stage, ms | one graph, nested If, ms |", "|---|---|---|"]
     for depth, forms in document["ms"].items():
         cells = [f"{f['median']:.2f} ({f['p25']:.2f} – {f['p75']:.2f})" for f in forms.values()]
@@ -91,7 +91,7 @@ def forms_table(document: dict[str, Any]) -> str:
 
 
 def vot_table(document: dict[str, Any]) -> str:
-    """One row a contender and experiment. R counts failures a run (reset) or frames before one (anchors)."""
+    """Tabulate contenders by experiment. R: failures per run (reset), frames before one (anchors)."""
     lines = ["| tracker | experiment | EAO | A | R |", "|---|---|---|---|---|"]
     notes = []
     for name, experiments in document["contenders"].items():
@@ -104,7 +104,7 @@ def vot_table(document: dict[str, Any]) -> str:
 
 
 def toolkit_table(document: dict[str, Any]) -> str:
-    """One row a contender with the benchmark's own measures."""
+    """Tabulate a row per contender with the benchmark's own measures."""
     rows = document["rows"]
     keys = [key for key in next(iter(rows.values())) if key != "by_sequence"]
     lines = [f"| {document['benchmark']} | {' | '.join(keys)} |", "|---" * (len(keys) + 1) + "|"]
@@ -119,7 +119,7 @@ def _figure(value: float | None) -> str:
 
 
 def sweep_table(document: dict[str, Any]) -> str:
-    """One row a point, cheapest first; those without a time (kept from an earlier run) last."""
+    """Tabulate a row per point, cheapest first; those without a time (stored by an earlier run) last."""
     lines = ["| budget | AUC | ms | MMAC | mean depth |", "|---|---|---|---|---|"]
     points = document["points"].items()
     for name, p in sorted(points, key=lambda item: (item[1]["ms"] is None, item[1]["ms"])):
@@ -130,6 +130,6 @@ def sweep_table(document: dict[str, Any]) -> str:
 
 
 def rows_table(rows: list[list[str]]) -> str:
-    """Columns' names first, then the rows."""
+    """Write rows as a Markdown table; the first row names the columns."""
     head, *body = ("| " + " | ".join(row) + " |" for row in rows)
     return "\n".join([head, "|---" * len(rows[0]) + "|", *body])

@@ -25,7 +25,7 @@ ROUNDS, WARM_UP = 300, 30
 
 
 def compare_forms(model: str, single: Path, json_file: Path | None = None) -> dict[str, Any]:
-    """Median and quartile milliseconds of a frame's network at every depth in both forms, taking turns.
+    """Time a frame's network at every depth in both forms, taking turns: median and quartile milliseconds.
 
     Raises:
         SourceError: `single` is no graph, or not the model's.

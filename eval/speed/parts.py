@@ -33,7 +33,7 @@ NOT_FOR_GRAPHS = {"AzureExecutionProvider"}
 
 
 def latency(model: str, threads: list[int], json_file: Path | None = None) -> dict[str, Any]:
-    """Milliseconds of every part of a frame, for each provider that is here and each number of threads.
+    """Time every part of a frame, for each provider that is here and each number of threads.
 
     `parts` are quantiles, and MACs where a part has them: crops, stage_k with
     its exit, backbone_k without, decoding, and whole updates at every fixed

@@ -30,7 +30,7 @@ def time_in_turns(
     videos: list[tuple[Sequence, Frames[Image]]],
     rounds: int = 3,
 ) -> dict[str, Timing]:
-    """Every contender runs every video, one after the other, `rounds` times; the first pass warms up.
+    """Run every contender on every video, one after the other, `rounds` times; the first pass warms up.
 
     Turns are short (a video), so a machine whose speed drifts slows all alike.
     """

@@ -153,7 +153,7 @@ def _built_in_row(what: Experiment, scores: Scores | None) -> dict[str, Any]:
 def built_in_scores(
     what: Experiment, workspace: Path, experiment: str, ident: str, annotated: list[Annotated]
 ) -> Scores | None:
-    """Our own measures of the trajectories that the toolkit wrote; None for kinds without an EAO."""
+    """Measure the toolkit's trajectories by our own protocols; None for kinds without an EAO."""
     runs = []
     for sequence in annotated:
         files = trajectory_files(workspace, ident, experiment, sequence.name)
@@ -185,7 +185,7 @@ def _summary(
 
 
 def official_numbers(official: dict[str, Any], experiment: str, ident: str) -> dict[str, Any]:
-    """accuracy, robustness and eao of the toolkit's analysis document, those that it has."""
+    """Read accuracy, robustness and eao from the toolkit's analysis document, those that it has."""
     row = list(official["trackers"]).index(ident)
     part = official["results"][experiment]
     numbers: dict[str, Any] = {}

@@ -19,7 +19,7 @@ FPS = 30
 
 
 def write_vot(sequences: list[Sequence], out: Path) -> list[Annotated]:
-    """NAME/{sequence, groundtruth.txt, anchor.value, color/00000001.jpg …} and list.txt under `out`."""
+    """Write NAME/{sequence, groundtruth.txt, anchor.value, color/00000001.jpg …} and list.txt under `out`."""
     annotated = []
     for name, sequence in zip(unique_names(sequences), sequences, strict=True):
         folder = out / name
@@ -53,7 +53,7 @@ def _annotated(sequence: Sequence, name: str, size: tuple[int, int]) -> Annotate
 
 
 def vot_truth(sequence: Sequence) -> list[Region]:
-    """VOT's own polygons where the pack has them, else the boxes.
+    """Return VOT's own polygons where the pack has them, else the boxes.
 
     Raises:
         SourceError: there are fewer or more polygons than boxes.

@@ -56,7 +56,7 @@ class Scores:
 
 
 def reset_run(contender: Contender, frames: Frames[Image], sequence: Annotated) -> Trajectory:
-    """One pass with corrections."""
+    """Track one pass with corrections."""
     count = len(sequence.truth)
     regions: list[Region] = [None] * count
     marks = [UNKNOWN] * count
@@ -81,7 +81,7 @@ def reset_run(contender: Contender, frames: Frames[Image], sequence: Annotated) 
 
 
 def anchor_runs(contender: Contender, frames: Frames[Image], sequence: Annotated) -> list[Trajectory]:
-    """One run an anchor: forward ones first, each in the order of its own frames."""
+    """Track one run per anchor: forward ones first, each in the order of its own frames."""
     runs = []
     for order in anchor_orders(sequence):
         start = sequence.truth[order[0]]
@@ -95,14 +95,14 @@ def anchor_runs(contender: Contender, frames: Frames[Image], sequence: Annotated
 
 
 def anchor_orders(sequence: Annotated) -> list[range]:
-    """Frames of every run: an anchor > 0 runs to the end, < 0 back to frame 0."""
+    """Return the frames of every run: an anchor > 0 runs to the end, < 0 back to frame 0."""
     count = len(sequence.truth)
     forward = [range(i, count) for i, a in enumerate(sequence.anchors) if a > 0]
     return forward + [range(i, -1, -1) for i, a in enumerate(sequence.anchors) if a < 0]
 
 
 def spaced_anchors(truth: list[Region], every: int = 50) -> tuple[int, ...]:
-    """Anchors every `every` frames and at the last, each towards the longer side, on visible targets only."""
+    """Place anchors every `every` frames and at the last, towards the longer side, on visible targets."""
     count = len(truth)
     anchors = [0] * count
     for i in [*range(0, count, every), count - 1]:
@@ -195,7 +195,7 @@ def _burnt_in_mean(trajectory: Trajectory, overlaps: list[float]) -> float:
 
 
 def _fragments(trajectory: Trajectory, overlaps: list[float]) -> list[tuple[list[float], bool]]:
-    """From every start to its failure, and the last one that did not fail; (overlaps, failed)."""
+    """Cut runs from every start to its failure, and the last one that did not fail: (overlaps, failed)."""
     starts = [i for i, mark in enumerate(trajectory.marks) if mark == INITIALIZATION]
     ends = [i for i, mark in enumerate(trajectory.marks) if mark == FAILURE]
     if not ends:
@@ -215,7 +215,7 @@ def _mean_of_curve(curve: Float32s, low: int, high: int) -> tuple[float | None, 
 
 
 def _progress(overlaps: list[float], truth: list[Region]) -> int:
-    """Frames before the first of ten in a row at or below .1; frames without truth do not count."""
+    """Count frames before the first of ten in a row at or below .1; frames without truth do not count."""
     grace = ANCHOR_GRACE
     for j, (overlap, region) in enumerate(zip(overlaps, truth, strict=True)):
         if overlap <= ANCHOR_THRESHOLD and not is_empty(region):

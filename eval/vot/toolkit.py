@@ -136,7 +136,7 @@ def last_words(workspace: Path, ident: str = "") -> str:
 
 
 def analyse(toolkit: Path, workspace: Path, idents: list[str]) -> dict[str, Any]:
-    """`vot analysis` afresh, as the toolkit's JSON.
+    """Run `vot analysis` afresh and return the toolkit's JSON.
 
     Raises:
         ToolkitError: it wrote none.

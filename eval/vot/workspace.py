@@ -38,7 +38,7 @@ class Experiment:
 def write_workspace(
     sequences: list[Sequence], stack: str, workspace: Path, contenders: list[str], model: str
 ) -> list[Annotated]:
-    """Sequences in VOT's layout, config.yaml, trackers.ini, and stack.yaml for `local`."""
+    """Write sequences in VOT's layout, config.yaml, trackers.ini, and stack.yaml for `local`."""
     folder_for(workspace)
     annotated = write_vot(sequences, workspace / "sequences")
     if stack == "local":
@@ -51,12 +51,12 @@ def write_workspace(
 
 
 def local_interval(shortest: int) -> tuple[int, int]:
-    """First and last frame of an EAO that clips of `shortest` frames can give."""
+    """Return the first and last frame of an EAO that clips of `shortest` frames can give."""
     return max(2, shortest // 5), max(4, shortest * 3 // 5)
 
 
 def local_stack(shortest: int) -> dict[str, Any]:
-    """Reset, real-time, anchors, no correction; the EAO interval fits clips of `shortest` frames."""
+    """Return a stack of reset, real-time and anchors, uncorrected; its EAO fits the shortest clip."""
     low, high = local_interval(shortest)
     interval = {"low": low, "high": high}
     reset = [

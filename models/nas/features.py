@@ -20,7 +20,7 @@ LONGEST_STRING = 3
 
 
 def arrays(space: Space, rows: Ints) -> tuple[Bools, npt.NDArray[np.int8]]:
-    """Edges N×7×7 (from, to) and labels N×7: 0 … 2 operations, INPUT, OUTPUT, PADDING behind the output."""
+    """Return edges N×7×7 (from, to) and labels N×7: 0 … 2 operations, INPUT, OUTPUT, then PADDING."""
     vertices, adj = space.vertices[rows].astype(np.int64), space.adj[rows]
     codes = space.ops[rows].astype(np.int64)
     edges = np.zeros((len(rows), MAX_VERTICES, MAX_VERTICES), bool)
@@ -36,7 +36,7 @@ def arrays(space: Space, rows: Ints) -> tuple[Bools, npt.NDArray[np.int8]]:
 
 
 def widths(edges: Bools, labels: npt.NDArray[np.int8], cout: int) -> Ints:
-    """Channels of every interior vertex, N×7, 0 elsewhere; the rule of models.cell.vertex_channels."""
+    """Return the channels of every interior vertex, N×7, 0 elsewhere, as models.cell.vertex_channels does."""
     n = len(labels)
     out = (labels == OUTPUT).argmax(1)
     to_output = edges[np.arange(n), :, out]
@@ -53,7 +53,7 @@ def widths(edges: Bools, labels: npt.NDArray[np.int8], cout: int) -> Ints:
 
 
 def parameters(space: Space, rows: Ints) -> Ints:
-    """Trainable parameters of the full network: 227,274 … 49,979,274."""
+    """Count the trainable parameters of the full network: 227,274 … 49,979,274."""
     edges, labels = arrays(space, rows)
     total = np.full(len(rows), STEM_AND_DENSE, np.int64)
     direct = edges[np.arange(len(rows)), 0, (labels == OUTPUT).argmax(1)]
@@ -106,7 +106,7 @@ def features(space: Space, rows: Ints) -> tuple[Float32s, list[str]]:
 
 
 def longest_path(edges: Bools, labels: npt.NDArray[np.int8], weights: Floats) -> Floats:
-    """Largest sum of the operations' weights over the paths from input to output, N."""
+    """Return the largest sum of the operations' weights over the paths from input to output, N."""
     value = np.append(weights, [0.0, 0.0, 0.0])[labels]
     best = np.full(labels.shape, -np.inf)
     best[:, 0] = 0
@@ -117,7 +117,7 @@ def longest_path(edges: Bools, labels: npt.NDArray[np.int8], weights: Floats) ->
 
 
 def _strings(edges: Bools, labels: npt.NDArray[np.int8], longest: int) -> dict[str, Floats]:
-    """How many paths have that string of operations, by string, up to `longest`; `paths` counts them all."""
+    """Count the paths by the string of their operations, up to `longest`; `paths` counts them all."""
     n = len(labels)
     strings = [s for length in range(longest + 1) for s in product(range(len(OPS)), repeat=length)]
     at = {s: i for i, s in enumerate(strings)}

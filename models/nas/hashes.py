@@ -19,7 +19,7 @@ Digests = npt.NDArray[np.uint8]
 
 
 def digests(space: Space, start: int = 0, stop: int | None = None) -> Digests:
-    """Rows start … stop as N×16 bytes."""
+    """Hash rows start … stop: N×16 bytes."""
     rows = range(len(space))[start:stop]
     codes = zip(
         space.vertices[rows.start : rows.stop].tolist(),
@@ -36,7 +36,7 @@ def digests(space: Space, start: int = 0, stop: int | None = None) -> Digests:
 
 
 def all_digests() -> Digests:
-    """Those of the whole space, N×16; kept in the user's cache folder after the first time."""
+    """Return the hashes of the whole space, N×16; the user's cache keeps them after the first time."""
     path = user_cache() / "nasbench101-md5.npy"
     space = enumerate_space()
     if path.is_file():

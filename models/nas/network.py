@@ -36,5 +36,5 @@ class NasBenchNetwork(nn.Module):
 
 
 def parameters(spec: CellSpec) -> int:
-    """Trainable parameters of the full network: 227,274 … 49,979,274 over the space."""
+    """Count the trainable parameters of the full network: 227,274 … 49,979,274 over the space."""
     return sum(p.numel() for p in NasBenchNetwork(spec).parameters())

@@ -49,14 +49,14 @@ class RawIndex:
             self._kept[here] = mask
 
     def rows(self, adj: npt.ArrayLike, ops: npt.ArrayLike) -> Ints:
-        """Rows of the space, ILLEGAL (−1) where the cell is not of it."""
+        """Return the rows of cells in the space, ILLEGAL (−1) for cells outside it."""
         a, o = np.asarray(adj), np.asarray(ops)
         graph = self._graph[a]
         row = self._rows[graph, self._pruned_ops[self._kept[a], o]]
         return np.asarray(np.where(graph == ILLEGAL, ILLEGAL, row), np.int64)
 
     def row(self, adj: int, ops: int) -> int:
-        """`rows` of one cell; about a microsecond."""
+        """Return the row of one cell as `rows` does; takes about a microsecond."""
         graph = self._graph.item(adj)
         return (
             ILLEGAL
@@ -72,7 +72,7 @@ def raw_index() -> RawIndex:
 
 
 def _on_a_path(adj: npt.NDArray[np.uint32]) -> Ints:
-    """Mask of the interior vertices between input and output, bit v − 1; −1 when they are not connected."""
+    """Return a mask of the interior vertices between input and output, bit v − 1; −1: not connected."""
     edge = {(i, j): adj >> edge_bit(i, j) & 1 != 0 for j in range(MAX_VERTICES) for i in range(j)}
     last = MAX_VERTICES - 1
     forward = [np.ones(len(adj), bool)]
@@ -96,7 +96,7 @@ def _compressed(adj: npt.NDArray[np.uint32], mask: int) -> npt.NDArray[np.uint32
 
 
 def _pruned_codes(mask: int) -> Ints:
-    """For every code of five operations, the code of those at the kept vertices."""
+    """Return, for every code of five operations, the code of those at the kept vertices."""
     codes = np.arange(OPS_CODES)
     out = np.zeros(OPS_CODES, np.int64)
     for v in range(INTERIOR):
@@ -106,7 +106,7 @@ def _pruned_codes(mask: int) -> Ints:
 
 
 def _rows_of_graphs(vertices: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
-    """All whole adjacencies of that size, ascending, and their rows by operations' code (G×243)."""
+    """Return all whole adjacencies of that size, ascending, and their rows by operations' code (G×243)."""
     space = enumerate_space()
     interior = vertices - 2
     adj = np.arange(1 << vertices * (vertices - 1) // 2, dtype=np.uint32)

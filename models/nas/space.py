@@ -52,7 +52,7 @@ class Space:
 
 @lru_cache(1)
 def enumerate_space(max_vertices: int = MAX_VERTICES, max_edges: int = MAX_EDGES) -> Space:
-    """All unique cells; about a fifth of a second."""
+    """Enumerate all unique cells; takes about a fifth of a second."""
     parts = [_of_size(vertices, max_edges) for vertices in range(2, max_vertices + 1)]
     vertices = np.concatenate([np.full(len(adj), v + 2, np.uint8) for v, (adj, _) in enumerate(parts)])
     return Space(
@@ -61,7 +61,7 @@ def enumerate_space(max_vertices: int = MAX_VERTICES, max_edges: int = MAX_EDGES
 
 
 def canonical(cell: CellSpec) -> tuple[int, int, int]:
-    """(vertices, adj, ops) of the representative of a cell's class, after pruning.
+    """Return (vertices, adj, ops) of the representative of a cell's class, after pruning.
 
     Raises:
         ValueError: the cell is not legal.
@@ -84,13 +84,13 @@ def canonical(cell: CellSpec) -> tuple[int, int, int]:
 
 
 def row_key(vertices: npt.ArrayLike, adj: npt.ArrayLike, ops: npt.ArrayLike) -> Ints:
-    """Integers that order cells as the space does."""
+    """Return integers that order cells as the space does."""
     v, a, o = (np.asarray(x, np.int64) for x in (vertices, adj, ops))
     return np.asarray((v << 32 | a) << 8 | o)
 
 
 def edge_bit(i: int, j: int) -> int:
-    """Place of edge i→j in an adjacency."""
+    """Return the place of edge i→j in an adjacency."""
     return i + j * (j - 1) // 2
 
 
@@ -131,7 +131,7 @@ def _graphs(vertices: int, max_edges: int) -> tuple[npt.NDArray[np.uint32], list
 def relabelling(
     vertices: int, order: tuple[int, ...]
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Tables for the low 11 and the other bits of an adjacency: vertex order[k] becomes k + 1.
+    """Return tables for the low 11 and the other bits of an adjacency: vertex order[k] becomes k + 1.
 
     An edge that would point backward sets a bit that makes the result larger than any matrix.
     """
@@ -150,7 +150,7 @@ def relabelling(
 
 
 def _labellings(vertices: int, group: Group) -> npt.NDArray[np.uint8]:
-    """Codes of the operations that no automorphism makes smaller, ascending."""
+    """Return the codes of operations that no automorphism makes smaller, ascending."""
     interior = vertices - 2
     codes = np.arange(3**interior)
     digits = [codes // 3 ** (interior - 1 - k) % 3 for k in range(interior)]

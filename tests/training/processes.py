@@ -32,13 +32,13 @@ def environment(rank: int, size: int, port: int) -> dict[str, str]:
 def _main(function, rank, size, port, folder, arguments) -> None:
     import torch
 
-    from training.distributed.world import joined
+    from training.distributed.world import process_group
 
     os.environ.update(environment(rank, size, port), OMP_NUM_THREADS="1")
     torch.set_num_threads(1)
     warnings.simplefilter("error")
     try:
-        with joined(COLLECTIVE_TIMEOUT_S) as world:
+        with process_group(COLLECTIVE_TIMEOUT_S) as world:
             result = ("returned", function(world, *arguments))
     except Exception:
         result = ("raised", traceback.format_exc())

@@ -27,7 +27,7 @@ def lower_bound(gains: dict[Source, float]) -> float:
 
 
 def _mean_of(counts: npt.NDArray[np.int64], values: Floats) -> Floats:
-    """Mean of the values that each draw holds so many times; NaN for a draw that holds none."""
+    """Average the values that each draw holds so many times; NaN for a draw that holds none."""
     total = counts.sum(1)
     return np.where(total > 0, counts @ values / np.maximum(total, 1), np.nan)
 

@@ -52,7 +52,7 @@ class HeldOut:
     console: Console
 
     def passes(self, manifest: Manifest, text: str) -> list[Pass]:
-        """All tracks and starts, in parallel; only accuracy is taken, never time."""
+        """Run all tracks and starts in parallel; only accuracy is taken, never time."""
         jobs = (delayed(_track)(self.folder, manifest, sequence, self.starts) for sequence in self.sequences)
         done = Parallel(n_jobs=-1, return_as="generator")(jobs)
         parts = track(done, text, len(self.sequences), console=self.console, transient=True)
@@ -73,15 +73,15 @@ def read_held_out(folders: Iterable[Path]) -> list[Sequence]:
 
 
 def by_source(passes: Iterable[Pass], value: Callable[[Pass], Any]) -> dict[Source, Any]:
-    """Mean of value(pass) over the passes of each source video."""
+    """Average value(pass) over the passes of each source video."""
     groups = defaultdict(list)
     for p in passes:
         groups[p.source].append(value(p))
     return {source: np.mean(values, 0) for source, values in groups.items()}
 
 
-def averaged(sources: dict[Source, Any]) -> Any:
-    """Mean over the sources of each data set, then over the data sets: each weighs the same."""
+def average(sources: dict[Source, Any]) -> Any:
+    """Average over the sources of each data set, then over the data sets: each weighs the same."""
     groups = defaultdict(list)
     for (dataset, _), value in sources.items():
         groups[dataset].append(value)
@@ -90,7 +90,7 @@ def averaged(sources: dict[Source, Any]) -> Any:
 
 def mean_auc(passes: Iterable[Pass]) -> float:
     """Average the AUC of the passes by source and data set."""
-    return float(averaged(by_source(passes, lambda p: p.auc)))
+    return float(average(by_source(passes, lambda p: p.auc)))
 
 
 class _Listening(OrtEngine):

@@ -29,7 +29,7 @@ class Presence:
 
 
 def presence(passes: list[Pass]) -> Presence:
-    """Limits as high as the shares of good frames allow that they cost, so that absence shows.
+    """Choose limits as high as the given shares of good frames allow, so that absence shows.
 
     Good frames are weighted so that data sets, and within them sources, count alike. What is lost
     comes back only as TRACKED: the frames until then count, too.
@@ -53,7 +53,7 @@ def presence(passes: list[Pass]) -> Presence:
 
 
 def called_lost_at(scores: Floats, lost: float, unsure: float) -> npt.NDArray[np.bool_]:
-    """Which frames the limits call LOST: from a score below `lost` until one that reaches `unsure`."""
+    """Mark frames that the limits call LOST: from a score below `lost` until one that reaches `unsure`."""
     said, gone = np.zeros(len(scores), bool), False
     for i, score in enumerate(scores):
         gone = bool(score < lost or (gone and score < unsure))
@@ -70,7 +70,7 @@ def weighted_quantile(values: Floats, weights: Floats, share: float) -> float:
 
 
 def _weights(passes: list[Pass], good: list[npt.NDArray[np.bool_]]) -> Floats:
-    """Weights of the good frames of all passes, one after another."""
+    """Return the weights of the good frames of all passes, one after another."""
     frames: Counter[Source] = Counter()
     for p, flags in zip(passes, good, strict=True):
         frames[p.source] += int(flags.sum())

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from tracker.manifest import ALWAYS, NEVER, Manifest
-from training.calibration.passes import Floats, Pass, averaged, by_source, mean_auc
+from training.calibration.passes import Floats, Pass, average, by_source, mean_auc
 
 RATIOS = (0.25, 0.5, 1.0, 1.7, 3.0)
 EAGER = 1e-9  # the gate always stops, and is overruled where the target is not TRACKED
@@ -32,7 +32,7 @@ class Row:
     accuracy: float
 
     def cost(self, manifest: Manifest) -> float:
-        """Mean committed seconds of a frame."""
+        """Return the mean committed seconds of a frame."""
         return sum(share * manifest.seconds(self.tau, k) for k, share in enumerate(self.share, start=1))
 
 
@@ -41,16 +41,16 @@ def measured_row(tau: Taus, passes: list[Pass], depths: int) -> Row:
     counts = by_source(
         passes, lambda p: np.bincount(p.depths, minlength=depths + 1)[1:] / max(1, len(p.depths))
     )
-    return Row(tau, tuple(round(float(s), 4) for s in averaged(counts)), round(mean_auc(passes), 4))
+    return Row(tau, tuple(round(float(s), 4) for s in average(counts)), round(mean_auc(passes), 4))
 
 
 def fixed_depth(depth: int, depths: int) -> Taus:
-    """Thresholds under which every frame stops at `depth`."""
+    """Return thresholds under which every frame stops at `depth`."""
     return tuple(ALWAYS if k >= depth else NEVER for k in range(1, depths))
 
 
 def candidates(gates: Floats) -> list[Taus]:
-    """Thresholds worth a measurement beside the fixed depths, from n × D − 1 probabilities at full depth.
+    """Return thresholds worth a measurement beside the fixed depths, from n × D − 1 probabilities.
 
     Every set of exits, decided by the score alone and at every ratio.
     """
@@ -61,7 +61,7 @@ def candidates(gates: Floats) -> list[Taus]:
 
 
 def shares(exits: Several[int], depths: int, ratio: float) -> Floats:
-    """D shares of frames: of the exits (from 0) and the last depth each `ratio` times the one before."""
+    """Return D shares of frames: each exit used (from 0) gets `ratio` times the one before; so the last."""
     used = [*exits, depths - 1]
     weights = np.zeros(depths)
     weights[used] = ratio ** np.arange(len(used), dtype=np.float64)
@@ -69,7 +69,7 @@ def shares(exits: Several[int], depths: int, ratio: float) -> Floats:
 
 
 def thresholds(gates: Floats, wanted: Floats) -> tuple[float, ...]:
-    """τ per gate, so that of the frames in `gates` (n × D − 1 probabilities) those shares stop there.
+    """Return τ per gate, so that of the frames in `gates` (n × D − 1 probabilities) those shares stop.
 
     An exit that nobody shall take gets NEVER.
     """

@@ -22,7 +22,7 @@ class Photometric:
     grey: bool
 
     def apply(self, image: Image) -> Image:
-        """H×W×3 uint8 to the same shape; the input stays as it is."""
+        """Light H×W×3 uint8 anew; the input stays as it is."""
         levels = np.arange(256, dtype=np.float32)[:, None] * self.gain + self.offset
         table = np.clip(levels, 0, 255).round().astype(np.uint8)[None]
         out = cv2.LUT(image, table)
@@ -43,7 +43,7 @@ def draw_photometric(rng: np.random.Generator) -> Photometric:
 
 
 def search_jitter(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Scale of the search window, and the target's shift from its centre in window sides.
+    """Draw the scale of the search window, and the target's shift from its centre in window sides.
 
     Most targets move little between frames; one in four lies anywhere in the inner half.
     """
@@ -67,7 +67,7 @@ class MotionBlur:
     angle: float
 
     def kernel(self, side: int) -> Float32s:
-        """k×k with sum 1, k odd, for a crop of `side` pixels."""
+        """Return a k×k kernel with sum 1, k odd, for a crop of `side` pixels."""
         length = max(3, int(side * self.share) | 1)
         kernel, centre = np.zeros((length, length), np.float32), (length - 1) / 2
         dx, dy = math.cos(self.angle) * centre, math.sin(self.angle) * centre
@@ -81,7 +81,7 @@ class MotionBlur:
 
 
 def draw_blur(rng: np.random.Generator) -> MotionBlur:
-    """In a random direction, 1.5 to 6 % of the crop long."""
+    """Draw a blur in a random direction, 1.5 to 6 % of the crop long."""
     return MotionBlur(rng.uniform(0.015, 0.06), rng.uniform(0, math.pi))
 
 
@@ -110,7 +110,7 @@ class Distractor:
 
 
 def ellipse(size: int) -> Floats:
-    """size×size: 1 inside, falling to 0 at the edge of the inscribed circle."""
+    """Return size×size weights: 1 inside, falling to 0 at the edge of the inscribed circle."""
     ramp = (np.arange(size) + 0.5) / size * 2 - 1
     radius = np.sqrt(ramp[:, None] ** 2 + ramp[None] ** 2)
     return np.clip((1.0 - radius) * ELLIPSE_EDGE, 0, 1)
@@ -123,7 +123,7 @@ def draw_distractor(
     item: int,
     other: Float32s,
 ) -> Distractor | None:
-    """Where `item` of the store goes in a scene of `side` pixels; None: it does not fit beside the target.
+    """Place `item` of the store in a scene of `side` pixels; None: it does not fit beside the target.
 
     `box` is the target, xyxy in pixels of the scene; `other` the item's, xywh in pixels of its picture.
     """

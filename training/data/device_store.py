@@ -16,7 +16,7 @@ from torch import Tensor
 from tracker.crop import Window, context_side, window_at
 from training.data.pairs import SEARCH_PX, TEMPLATE_PX
 from training.data.store import PictureStore
-from training.data.transfer import copied
+from training.data.transfer import copy_to
 from training.recipe.errors import RecipeError
 
 RESIDENT_PX = 320
@@ -61,13 +61,13 @@ def fill_device(
     for item in track(range(count), f"crops to {device}", disable=quiet):
         window = windows[item]
         crop = store.region(item, window, px).transpose(2, 0, 1)
-        pixels[item] = copied(np.ascontiguousarray(crop), device)
+        pixels[item] = copy_to(np.ascontiguousarray(crop), device)
         fill[item] = store.region(item, Window(-2, -2, 2), 1)[0, 0]
-    return DeviceStore(pixels, copied(rows_of(windows), device), copied(fill, device))
+    return DeviceStore(pixels, copy_to(rows_of(windows), device), copy_to(fill, device))
 
 
 def resident_window(store: PictureStore, item: int) -> Window:
-    """Around the item's box; the whole picture where it has none."""
+    """Return the window around the item's box; the whole picture where it has none."""
     x, y, w, h = store.box[item].tolist()
     if w <= 0:
         height, width = int(store.height[item]), int(store.width[item])
@@ -77,12 +77,12 @@ def resident_window(store: PictureStore, item: int) -> Window:
 
 
 def rows_of(windows: Sequence[Window]) -> np.ndarray:
-    """float32 n×3: x0, y0, side."""
+    """Return float32 n×3: x0, y0, side."""
     return np.asarray([(w.x0, w.y0, w.side) for w in windows], np.float32)
 
 
 def _free_bytes(device: torch.device) -> int:
-    """Of a GPU; of the CPU all its memory, since what the system caches there makes room."""
+    """Return the free bytes of a GPU; of the CPU all its memory, since its caches make room."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

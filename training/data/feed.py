@@ -69,13 +69,13 @@ def feed(
             while ahead_samples and upcoming and _fits(queue, upcoming[1], ahead_samples):
                 queue.append(_begin(pool, stream, upcoming, workers))
                 upcoming = next(parts, None)
-            yield joined([piece.result() for piece in pieces])
+            yield concatenate([piece.result() for piece in pieces])
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def joined(pieces: list[B]) -> B:
-    """One batch of consecutive pieces, in their order."""
+def concatenate(pieces: list[B]) -> B:
+    """Join consecutive pieces to one batch, in their order."""
     if len(pieces) == 1:
         return pieces[0]
     columns = {f.name: [getattr(piece, f.name) for piece in pieces] for f in fields(pieces[0])}

@@ -59,5 +59,5 @@ def _rows(root: Path) -> Iterator[Row]:
 
 
 def _serves(store: FrameStore) -> bool:
-    """Whether there is an item of every kind that a sample may be made of."""
+    """Return whether there is an item of every kind that a sample may be made of."""
     return {ANNOTATED, STILL, BACKGROUND} <= set(store.kind.tolist())

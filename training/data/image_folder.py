@@ -116,7 +116,7 @@ class Picture:
             self.height, self.width = self._whole.shape[:2]
 
     def crop(self, corners: Corners, side: int) -> Image:
-        """[x0, x1) × [y0, y1) in pixels of the picture, resized to side×side×3 BGR.
+        """Cut [x0, x1) × [y0, y1) in pixels of the picture and resize it to side×side×3 BGR.
 
         Of a JPEG only that part is decoded if it is in tiles (training/data/jpeg_tiles.py),
         and by 1/2, 1/4 or 1/8 where the crop is so much larger than `side`.

@@ -50,7 +50,7 @@ class ImageStream:
         return _batch(self.split, self.side, [self.item(i) for i in drawn], [self._crop(i) for i in drawn])
 
     def item(self, index: int) -> int:
-        """Which picture of the split sample `index` shows."""
+        """Return which picture of the split sample `index` shows."""
         epoch, at = divmod(index, len(self.split))
         return int(self._permutation(epoch)[at])
 
@@ -86,7 +86,7 @@ def _batch(split: Split, side: int, items: list[int], crops: list[Image]) -> Ima
 
 
 def random_crop(rng: np.random.Generator, height: int, width: int) -> Corners:
-    """x0, y0, x1, y1 of a crop of H×W pixels; an aspect and its inverse are equally likely.
+    """Draw x0, y0, x1, y1 of a crop of H×W pixels; an aspect and its inverse are equally likely.
 
     Where none of TRIES draws fits into the picture, the largest crop of a legal aspect in its middle.
     """
@@ -102,7 +102,7 @@ def random_crop(rng: np.random.Generator, height: int, width: int) -> Corners:
 
 
 def centre_crop(height: int, width: int) -> Corners:
-    """x0, y0, x1, y1 of the square in the middle, CENTRE of the short side wide."""
+    """Return x0, y0, x1, y1 of the square in the middle, CENTRE of the short side wide."""
     side = max(1, round(CENTRE * min(height, width)))
     return _middle(height, width, side, side)
 

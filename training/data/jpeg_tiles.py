@@ -53,7 +53,7 @@ class _Layout:
 
 
 def encode(image: Image, quality: int) -> bytes:
-    """H×W×3 BGR as a baseline JPEG, 4:2:0, in tiles one block high; any decoder reads it."""
+    """Encode H×W×3 BGR as a baseline JPEG, 4:2:0, in tiles one block high; any decoder reads it."""
     settings = {
         cv2.IMWRITE_JPEG_QUALITY: quality,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
@@ -74,7 +74,7 @@ def decode(data: bytes, scale: int = 1) -> Image:
 
 
 def size_of(data: bytes) -> tuple[int, int]:
-    """Height and width of any JPEG, from its header.
+    """Read height and width of any JPEG from its header.
 
     Raises:
         DamagedError: no JPEG begins here.
@@ -116,7 +116,7 @@ def scale_for(window_px: int, out_px: int) -> int:
 
 
 def _tile_mcus(width: int) -> int:
-    """Blocks a tile: about four, a divisor of those in a row, since a marker must not straddle rows."""
+    """Return blocks per tile: about four, a divisor of those in a row: no marker may straddle rows."""
     in_row = -(-width // MCU_PX)
     return next((n for n in TILE_MCUS if in_row % n == 0), in_row)
 
@@ -171,7 +171,7 @@ def _cut_out(
 
 
 def _tile_ends(raw: Image, layout: _Layout) -> Ints:
-    """Rows×columns: where the marker after each tile lies (a restart, or the end of the picture)."""
+    """Find where the marker after each tile lies, rows×columns: a restart, or the end of the picture."""
     scan = raw[layout.scan_at :]
     follows = scan[1:] & 0xF8
     restarts = np.flatnonzero((scan[:-1] == 0xFF) & (follows == 0xD0)) + layout.scan_at

@@ -157,7 +157,7 @@ class PairStream:
         return batch_of(self, start, count)
 
     def describe(self, index: int) -> str:
-        """In a few words, what the sample is made of."""
+        """Say in a few words what the sample is made of."""
         drawn = self.draw(index)
         kinds = [KINDS[int(self.store.kind[item])] for item in (drawn.template_item, drawn.search_item)]
         added = [name for name in ("surround", "distractor", "blur") if getattr(drawn, name)]
@@ -190,7 +190,7 @@ class PairStream:
         return window, (left, top, left + w * zoom, top + h * zoom)
 
     def _surround(self, rng: np.random.Generator, item: int, window: Window) -> Surround | None:
-        """Most of a window around a large object in a photograph is fill: put another photograph there."""
+        """Choose another photograph to put around a large object, whose window would be mostly fill."""
         height, width = int(self.store.height[item]), int(self.store.width[item])
         x0, x1 = max(window.x0, 0), min(window.x0 + window.side, width)
         y0, y1 = max(window.y0, 0), min(window.y0 + window.side, height)
@@ -249,7 +249,7 @@ class Pairs(Samples, Protocol):
         ...
 
     def describe(self, index: int) -> str:
-        """In a few words, how the sample was made."""
+        """Say in a few words how the sample was made."""
         ...
 
 

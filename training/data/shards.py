@@ -37,7 +37,7 @@ class Tar:
         weakref.finalize(self, os.close, self._descriptor)
 
     def read(self, start: int, size: int) -> bytes:
-        """At most `size` bytes, fewer at the end of the file; from any thread."""
+        """Read at most `size` bytes, fewer at the end of the file; from any thread."""
         return os.pread(self._descriptor, size, start)
 
 
@@ -122,7 +122,7 @@ class ShardStore:
 
 
 def _cut_scaled(image: Image, window: Window, scale: int, px: int, fill: tuple[int, ...]) -> Image:
-    """`cut` from a picture of which only every scale-th pixel is there; the window counts all of them."""
+    """Cut as `cut` does from a picture with every scale-th pixel only; the window counts all of them."""
     step = window.side / (px * scale)
     shift = step / 2 - 0.5
     matrix = np.array([[step, 0, window.x0 / scale + shift], [0, step, window.y0 / scale + shift]])

@@ -96,7 +96,7 @@ class FrameStore:
     digest: str
 
     def image(self, item: int) -> Image:
-        """H×W×3 BGR, a read-only view."""
+        """Return the item's picture, H×W×3 BGR, a read-only view."""
         h, w, start = int(self.height[item]), int(self.width[item]), int(self.offset[item])
         return self.pixels[start : start + h * w * 3].reshape(h, w, 3)
 
@@ -130,7 +130,7 @@ def open_packs(root: Path, cache: Path | None = None) -> FrameStore:
 
 
 def packs_digest(root: Path) -> str:
-    """16 hexadecimal digits of the packs' indices.
+    """Hash the packs' indices to 16 hexadecimal digits.
 
     Raises:
         SourceError: a pack is missing.
@@ -158,7 +158,7 @@ def open_frames(folder: Path, digest: str) -> FrameStore:
 
 
 def write_frames(rows: Iterable[Row], folder: Path) -> None:
-    """Raw pixels and the table of items; both appear under their names only when whole.
+    """Write raw pixels and the table of items; both appear under their names only when whole.
 
     Raises:
         SourceError: there are no rows.
@@ -210,7 +210,7 @@ class ItemColumns:
 
 
 def pack_rows(root: Path) -> Iterator[Row]:
-    """Every item of the packs, decoded; those of one picture follow each other."""
+    """Yield every item of the packs, decoded; those of one picture follow each other."""
     yield from video_rows(
         read_pack(root / "video/train") + read_pack(root / "video/weak"), root / "video/weak"
     )
@@ -243,7 +243,7 @@ def video_rows(sequences: list[Sequence], weak: Path, most: int | None = None) -
 
 
 def kind_of(target: Sequence) -> int:
-    """Machine-made tracks count as reliable when they stand out and move (the pack's own advice)."""
+    """Rate a machine-made track: reliable when it stands out and moves (the pack's own advice)."""
     described = {t["csv"]: t for t in target.entry.get("tracks", [])}.get(target.entry["table"])
     if described is None:
         return RELIABLE
@@ -252,7 +252,7 @@ def kind_of(target: Sequence) -> int:
 
 
 def photo_rows(folder: Path, with_boxes: bool, split: str = "train", every: int = 1) -> Iterator[Row]:
-    """Every `every`-th photograph of a split: an item an instance, or one without a box."""
+    """Yield every `every`-th photograph of a split: an item per instance, or one without a box."""
     images = [entry for entry in _jsonl(folder / "images.jsonl.gz") if entry["split"] == split][::every]
     instances: dict[str, list[dict[str, Any]]] = {}
     if with_boxes:

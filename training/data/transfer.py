@@ -25,26 +25,26 @@ class TensorBatch:
 
 
 def to_device(batch: Batch, device: torch.device) -> TensorBatch:
-    """All arrays of `batch` on `device`; kernels launched after it see them whole."""
+    """Copy all arrays of `batch` to `device`; kernels launched after it see them whole."""
     return TensorBatch(
-        {side: copied(crop, device) for side, crop in batch.search.items()},
-        {side: copied(crop, device) for side, crop in batch.template.items()},
-        copied(batch.boxes, device),
-        copied(batch.present, device),
+        {side: copy_to(crop, device) for side, crop in batch.search.items()},
+        {side: copy_to(crop, device) for side, crop in batch.template.items()},
+        copy_to(batch.boxes, device),
+        copy_to(batch.present, device),
     )
 
 
-def copied(array: npt.NDArray[np.generic], device: torch.device) -> Tensor:
+def copy_to(array: npt.NDArray[np.generic], device: torch.device) -> Tensor:
     """Copy the array to a tensor on `device`, asynchronously where the device can."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def on_host(crops: npt.NDArray[np.uint8] | Tensor) -> npt.NDArray[np.uint8]:
-    """Crops as an array, whole when it returns."""
+    """Return crops as an array, whole when it returns."""
     return crops.cpu().numpy() if isinstance(crops, Tensor) else crops
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Where its parameters are."""
+    """Return the device of the module's parameters."""
     return next(module.parameters()).device

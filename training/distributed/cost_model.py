@@ -49,14 +49,14 @@ class Link:
 
 
 def ring_cost(ranks: int, elements: int, element_bytes: int = 4) -> Cost:
-    """Reduce-scatter, then all-gather, around one ring of at least one rank."""
+    """Return the cost of reduce-scatter, then all-gather, around one ring of at least one rank."""
     steps = 2 * (ranks - 1)
     sent = steps * math.ceil(elements / ranks) * element_bytes
     return Cost(steps, sent, sent)
 
 
 def torus_cost(rows: int, columns: int, elements: int, element_bytes: int = 4) -> Cost:
-    """Two halves at once, in step; 1 × n is a mesh too, though training does a flat all-reduce there.
+    """Return the cost of two halves at once, in step; also of 1 × n, where training uses no torus.
 
     In the first and the third phase the half along the longer side L has
     messages of S chunks, the other of L chunks, and ends earlier; in the
@@ -70,14 +70,14 @@ def torus_cost(rows: int, columns: int, elements: int, element_bytes: int = 4) -
 
 
 def tree_cost(ranks: int, elements: int, element_bytes: int = 4) -> Cost:
-    """Cost of sending the whole vector up a binomial tree to its root, and down again."""
+    """Return the cost of sending the vector up a binomial tree to its root, and down again."""
     depth = math.ceil(math.log2(ranks)) if ranks > 1 else 0
     whole = elements * element_bytes
     return Cost(2 * depth, depth * whole, 2 * depth * whole)
 
 
 def exposed_seconds(ready: Sequence[float], seconds: Sequence[float], backward: float) -> float:
-    """How long training waits for communication after the backward.
+    """Return how long training waits for communication after the backward.
 
     Args:
         ready: when each bucket's gradients are there, from the start of the backward, rising.
@@ -93,7 +93,7 @@ def exposed_seconds(ready: Sequence[float], seconds: Sequence[float], backward: 
 def update_seconds(
     compute: float, backward: float, buckets: Sequence[int], all_reduce: Callable[[int], float]
 ) -> float:
-    """Seconds of one update with overlap.
+    """Return the seconds of one update with overlap.
 
     Args:
         compute: seconds of forward, backward and optimizer.
@@ -107,7 +107,7 @@ def update_seconds(
 
 
 def fit(steps: Sequence[int], sent: Sequence[int], seconds: Sequence[float]) -> Link:
-    """α and β >= 0 with the least squared *relative* error of α · steps + β · sent against seconds.
+    """Fit α and β >= 0 with the least squared *relative* error of α · steps + β · sent to seconds.
 
     Raises:
         ValueError: fewer than two measurements, or times that are not above 0.
@@ -126,6 +126,6 @@ def fit(steps: Sequence[int], sent: Sequence[int], seconds: Sequence[float]) -> 
 
 
 def worst_error(link: Link, steps: Sequence[int], sent: Sequence[int], seconds: Sequence[float]) -> float:
-    """Largest |predicted / measured − 1|."""
+    """Return the largest |predicted / measured − 1|."""
     pairs = zip(steps, sent, seconds, strict=True)
     return max(abs(link.seconds(s, b) / measured - 1) for s, b, measured in pairs)

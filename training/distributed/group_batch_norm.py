@@ -46,7 +46,7 @@ def normalisation_group(world: World, size: int) -> dist.ProcessGroup | None:
 
 
 def group_moments(x: Tensor, group: dist.ProcessGroup) -> tuple[Tensor, Tensor, int]:
-    """Mean C and biased variance C of N×C×… over the group, and the count of values a channel.
+    """Compute mean C and biased variance C of N×C×… over the group, and the count of values a channel.
 
     In float32, or x's dtype if wider. N may differ between ranks and be 0.
     Sums travel as float64, made of the local mean and variance, so that

@@ -34,7 +34,7 @@ GRADIENT_DTYPES = {"full": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def mesh_shape(size: int) -> tuple[int, int]:
-    """Rows ≤ columns with rows · columns = size and as square as can be; a prime is 1 × size."""
+    """Return rows ≤ columns with rows · columns = size, as square as can be; a prime is 1 × size."""
     rows = next(r for r in range(math.isqrt(size), 0, -1) if size % r == 0)
     return rows, size // rows
 
@@ -116,7 +116,7 @@ def _wait(*works: dist.Work) -> None:
 
 
 def torus_hook(mesh: DeviceMesh | None, world: World, gradients: str = "full") -> Hook | None:
-    """Averages a bucket of gradients over the torus; for `data_parallel`. None for a world of one.
+    """Make a hook that averages gradients over the torus, for `data_parallel`; None for a world of one.
 
     Args:
         mesh: of `torus_mesh`; one hook a mesh, since hooks on one mesh would race.
@@ -158,7 +158,7 @@ def gradient_hook(world: World, all_reduce: str, gradients: str) -> Hook | None:
 
 
 def _in_a_thread(average: Callable[[Tensor], Tensor]) -> Hook:
-    """One worker: buckets are reduced in the order that DDP hands them over, the same on all ranks."""
+    """Reduce buckets in one worker thread, in the order of DDP, which is the same on all ranks."""
     worker = ThreadPoolExecutor(1, "torus")
 
     def hook(bucket: GradBucket) -> Future[Tensor]:

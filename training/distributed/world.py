@@ -7,7 +7,7 @@ the *global* batch divided by a normaliser of the global batch, so that the
 number of processes moves nothing. A loop calls this module as follows
 (training/loop.py does); it is the same code in one process, where no group exists:
 
-    with joined() as world:
+    with process_group() as world:
         group = normalisation_group(world, recipe_group)          # group_batch_norm
         convert_batch_norm(network, group)
         step = data_parallel(network, loss_of, world, torus_hook(torus_mesh(world), world))
@@ -114,7 +114,7 @@ def join(timeout_s: float = TIMEOUT_S) -> World:
 
 
 def leads() -> bool:
-    """Whether this process is rank 0 or alone, by the environment; before and after `joined` too."""
+    """Return whether this process is rank 0 or alone, by the environment; outside `process_group` too."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -127,7 +127,7 @@ def _device(local_rank: int, gpu: bool) -> torch.device:
 
 
 def _all_have(store: Store, size: int, gpu: bool, timeout: timedelta) -> bool:
-    """Whether `gpu` holds on every rank; the last one to come opens the door for all."""
+    """Return whether `gpu` holds on every rank; the last one to come opens the door for all."""
     store.add("depthgate/gpus", int(gpu))
     if store.add("depthgate/ranks", 1) == size:
         store.set("depthgate/all", "here")
@@ -147,8 +147,8 @@ def _cannot_join(rank: int, size: int, timeout_s: float, error: Exception) -> st
 
 
 @contextmanager
-def joined(timeout_s: float = TIMEOUT_S) -> Iterator[World]:
-    """`join`, and leave at the end; all ranks leave together unless one fails, which leaves at once."""
+def process_group(timeout_s: float = TIMEOUT_S) -> Iterator[World]:
+    """Join the process group, and leave at the end: all at the same time, but a rank that fails at once."""
     world = join(timeout_s)
     try:
         yield world
@@ -160,7 +160,7 @@ def joined(timeout_s: float = TIMEOUT_S) -> Iterator[World]:
 
 
 @contextmanager
-def together(world: World) -> Iterator[None]:
+def fail_on_all_ranks(world: World) -> Iterator[None]:
     """End all processes when the block fails on one: rank 0 raises the first fault, the others exit silently.
 
     No rank may wait for another inside. Every rank must call it.
@@ -188,17 +188,17 @@ def _share(fault: Exception | None, world: World) -> None:
 
 @contextmanager
 def first_on_its_machine(world: World) -> Iterator[None]:
-    """`together`, in local rank 0 of every machine, then in the others: it may fill a cache."""
+    """Run the block, guarded by `fail_on_all_ranks`, in local rank 0 of every machine, then in the others."""
     first = world.local_rank == 0
     if not first:
         _share(None, world)
-    with together(world):
+    with fail_on_all_ranks(world):
         yield
     if first:
         _share(None, world)
 
 
-def of_rank_0(value: T, world: World) -> T:
+def broadcast_from_rank_0(value: T, world: World) -> T:
     """Return rank 0's `value` on every rank; it must be picklable, and every rank must call this."""
     if world.size == 1:
         return value
@@ -208,7 +208,7 @@ def of_rank_0(value: T, world: World) -> T:
 
 
 def world_sum(value: Tensor, world: World) -> Tensor:
-    """`value` added up over the ranks, without gradient; same shape and dtype. Every rank must call it."""
+    """Add `value` up over the ranks, without gradient; same shape and dtype. Every rank must call it."""
     total = value.detach().clone()
     if world.size > 1:
         dist.all_reduce(total)
@@ -234,7 +234,7 @@ def data_parallel(
     bucket_mb: float = 25.0,
     unused: bool = False,
 ) -> nn.Module:
-    """`loss` as a module whose backward leaves the same averaged gradients in `module` on all ranks.
+    """Wrap `loss` in a module whose backward leaves the same averaged gradients on all ranks.
 
     Args:
         module: holds every parameter that `loss` trains; which of them require
@@ -275,8 +275,8 @@ def _with_state(hook: Hook) -> Callable[[None, GradBucket], torch.futures.Future
     return with_state
 
 
-def unsynchronised(step: nn.Module) -> AbstractContextManager[None]:
-    """Gradients only accumulate on this rank inside: all micro-batches but the last, forward included."""
+def no_sync(step: nn.Module) -> AbstractContextManager[None]:
+    """Only accumulate gradients on this rank within the block: all micro-batches but the last."""
     return step.no_sync() if isinstance(step, DistributedDataParallel) else nullcontext()
 
 

@@ -38,7 +38,7 @@ from training.distributed.cost_model import (
     worst_error,
 )
 from training.distributed.torus_all_reduce import mesh_shape, torus_all_reduce_, torus_mesh
-from training.distributed.world import joined
+from training.distributed.world import process_group
 
 PROCESSES = (2, 3, 4)
 ELEMENTS = tuple(2**k for k in range(16, 23))
@@ -83,7 +83,7 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
 
 
 def measure(processes: tuple[int, ...], elements: tuple[int, ...], repeats: int) -> dict[str, Any]:
-    """Time, fit and predict; the document that `main` saves. Starts its own processes, one thread each."""
+    """Time, fit and predict; return the document that `main` saves. Starts its own processes."""
     fits = []
     for size in processes:
         seconds = _run(size, elements, repeats)
@@ -114,7 +114,7 @@ def _costs(size: int) -> dict[str, Callable[[int], Cost]]:
 def _fit(
     cost: Callable[[int], Cost], elements: tuple[int, ...], seconds: list[float], medians: list[float]
 ) -> dict[str, Any]:
-    """α, β from sizes 0, 2, 4 …; the error on sizes 1, 3, 5 … between them."""
+    """Fit α and β to sizes 0, 2, 4 …; take the error on sizes 1, 3, 5 … between them."""
     steps, sent = [cost(n).steps for n in elements], [cost(n).sent_bytes for n in elements]
     link = fit(steps[::2], sent[::2], seconds[::2])
     return {
@@ -131,7 +131,7 @@ def _fit(
 
 
 def _run(size: int, elements: tuple[int, ...], repeats: int) -> dict[str, tuple[list[float], list[float]]]:
-    """By algorithm: the fastest and the median seconds of every size."""
+    """Return, by algorithm, the fastest and the median seconds of every size."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -145,7 +145,7 @@ def _process(rank: int, size: int, port: int, elements: tuple[int, ...], repeats
     numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_PORT": port}
     os.environ.update({k: str(v) for k, v in numbers.items()}, MASTER_ADDR="127.0.0.1")
     torch.set_num_threads(1)
-    with joined(TIMEOUT_S) as world:
+    with process_group(TIMEOUT_S) as world:
         mesh = torus_mesh(world)
         sums: dict[str, Callable[[torch.Tensor], Any]] = {"ring": dist.all_reduce}
         if mesh is not None and mesh.ndim == 2:
@@ -169,7 +169,7 @@ def _time(all_reduce: Callable[[torch.Tensor], Any], elements: int, repeats: int
 
 
 def _modelled(link: Link) -> dict[str, Any]:
-    """Seconds by number of ranks, each on a machine of its own with links like the one fitted here."""
+    """Predict seconds by number of ranks, each on a machine of its own with links like the one fitted."""
     rows: dict[str, list[dict[str, float]]] = {"ring": [], "torus": [], "tree": []}
     for ranks in MODELLED_RANKS:
         costs: dict[str, Callable[[int], Cost]] = {
@@ -198,7 +198,7 @@ def _modelled_row(link: Link, cost: Callable[[int], Cost]) -> dict[str, float]:
 
 
 def draw(document: dict[str, Any], path: Path) -> None:
-    """Left: measured times and fits, held-out sizes hollow; right: what the model says of more machines."""
+    """Draw measured times and fits, held-out sizes hollow; right: what the model says of more machines."""
     from matplotlib.figure import Figure
 
     figure = Figure((12, 5), layout="constrained")

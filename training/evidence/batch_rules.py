@@ -130,7 +130,7 @@ def _final_loss(line: dict[str, Any]) -> float:
 
 
 def summarise(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """By rule and batch: final accuracy of every seed (0 where it diverged), and the way to each milestone.
+    """Summarise by rule and batch: final accuracy of every seed (0: diverged), and way to each milestone.
 
     The base's accuracy is the lowest final one of its seeds.
     """
@@ -185,7 +185,7 @@ def _accuracy(rows: dict[str, Any], name: str, batch: int) -> str:
 
 
 def _to(rows: dict[str, Any], name: str, batch: int, share: float) -> str:
-    """Medians over the seeds that arrive, and how many do where not all."""
+    """Return medians over the seeds that arrive, and how many do where not all."""
     cell = _cell(rows, name, batch)
     there = [way for way in cell["to"][str(share)] if way] if cell else []
     if cell is None or not there:

@@ -47,11 +47,11 @@ class Learner(Protocol):
     clip: float
 
     def loss(self, rows: Ints) -> Tensor:
-        """Mean loss of the samples `rows`, a scalar."""
+        """Return the mean loss of the samples `rows`, a scalar."""
         ...
 
     def validation(self) -> tuple[float, float]:
-        """Accuracy and loss on what is never trained on."""
+        """Return accuracy and loss on what is never trained on."""
         ...
 
 
@@ -61,7 +61,7 @@ Marks = Callable[[Phase], list[int]]
 
 
 def even_marks(phase: Phase) -> list[int]:
-    """20 points at equal distances."""
+    """Place 20 points at equal distances."""
     return [phase.samples * i // 20 for i in range(1, 21)]
 
 
@@ -147,7 +147,7 @@ class _Curve:
 
 
 def _order(distinct: int, samples: int, seed: int) -> Ints:
-    """Which sample is the i-th of a training: a new permutation every epoch."""
+    """Return which sample is the i-th of a training: a new permutation every epoch."""
     rng = np.random.default_rng(seed)
     epochs = -(-samples // distinct)
     return np.concatenate([rng.permutation(distinct) for _ in range(epochs)])[:samples]

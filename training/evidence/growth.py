@@ -94,7 +94,7 @@ def experiment(data: Path, out: Path, jobs: int) -> dict[str, Any]:
 
 
 def _row(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """Curves of the seeds on common points (those of the longest batch decide how many there are)."""
+    """Return the seeds' curves on common points (those of the longest batch say how many there are)."""
     grid = np.arange(1, 21) * EPOCHS * N // 20
     curves = {
         key: [np.interp(grid, x["samples"], x[key]).round(4).tolist() for x in lines if not x["diverged"]]
@@ -106,12 +106,12 @@ def _row(lines: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def on_edge(rate: float, grid: tuple[float, ...]) -> str | None:
-    """Which end of the grid the rate is: beyond it there may be a better one."""
+    """Say which end of the grid the rate is at: beyond it there may be a better one."""
     return {min(grid): "lowest", max(grid): "highest"}.get(rate)
 
 
 def apart(row: dict[str, Any], decay: dict[str, Any]) -> dict[str, dict[str, float]] | None:
-    """How far the mean curve of the seeds is from the decay's, by loss; None where a seed diverged.
+    """Return how far the seeds' mean loss curve is from the decay's; None where a seed diverged.
 
     mean and largest are those of |Δ| over the curve, so that what is above does
     not cancel what is below; sd is the decay's seeds', mean of the curve.
@@ -151,7 +151,7 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
 
 
 def draw(document: dict[str, Any], path: Path) -> None:
-    """Training loss and validation accuracy against epochs, mean ± sd; a column an optimiser."""
+    """Draw training loss and validation accuracy against epochs, mean ± sd; a column per optimiser."""
     from matplotlib.figure import Figure
 
     figure = Figure((16, 9), layout="constrained")

@@ -13,7 +13,7 @@ ALONE = "network alone"
 def summary(
     alone: dict[str, list[float]], behind: dict[str, list[float]], parts: dict[str, float]
 ) -> dict[str, Any]:
-    """Rates of every stage without and with the network, and which of the two holds it back.
+    """Return rates of every stage with and without the network, and which of the two is the bottleneck.
 
     Args:
         alone: samples/s of every stage, a value a round.
@@ -40,7 +40,7 @@ def _spread(rates: list[float]) -> dict[str, float]:
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """Bars of every stage with their spread; the line is what the network eats."""
+    """Draw bars of every stage with their spread; the line is the rate at which the network trains."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -75,7 +75,7 @@ def table(result: dict[str, Any]) -> list[list[str]]:
 
 
 def parts(result: dict[str, Any]) -> str:
-    """Where a sample's time goes, in a line."""
+    """Say where a sample's time goes, in a line."""
     each = ", ".join(f"{name} {ms:.2f}" for name, ms in result["ms a sample"].items())
     return f"ms a sample from shards: {each} (mostly {result['largest part']})"
 

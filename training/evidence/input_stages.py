@@ -76,7 +76,7 @@ class WholePictures(ShardStore):
 
 
 def some_rows(root: Path, pictures: int) -> Iterator[Row]:
-    """About `pictures` photographs, and videos of every kind that give about as many frames."""
+    """Yield about `pictures` photographs, and videos of every kind that give about as many frames."""
     weak = root / "video/weak"
     machine_made = read_pack(weak)
     sequences = read_pack(root / "video/train")[: max(2, pictures // 60)]
@@ -103,7 +103,7 @@ def open_stores(root: Path, pictures: int, folder: Path) -> tuple[dict[str, Shar
 def stages(
     stores: dict[str, ShardStore], raw: FrameStore, batch: int, workers: int, device: torch.device
 ) -> dict[str, Make]:
-    """Every stage adds one thing to the one before; the last three begin anew from decoded pixels."""
+    """Return stages that each add one thing to the one before; the last three begin from decoded pixels."""
 
     def plan(start: int) -> Iterator[tuple[int, int]]:
         return ((first, batch) for first in itertools.count(start, batch))
@@ -130,7 +130,7 @@ def _synchronised(batch: TensorBatch) -> TensorBatch:
 
 
 def network_step(name: str, device: torch.device) -> Callable[[TensorBatch], None]:
-    """Forward and backward of a network of the registry, every exit, in training mode."""
+    """Return forward and backward of a network of the registry, every exit, in training mode."""
     network = channels_last(build(name)).to(device).train()
 
     def step(batch: TensorBatch) -> None:
@@ -143,7 +143,7 @@ def network_step(name: str, device: torch.device) -> Callable[[TensorBatch], Non
     return step
 
 
-def trained(make: Make, step: Callable[[TensorBatch], None], device: torch.device) -> Make:
+def with_network(make: Make, step: Callable[[TensorBatch], None], device: torch.device) -> Make:
     """Put the network behind the stage: each batch comes back when the network is done with it."""
 
     def steps(start: int) -> Generator[TensorBatch, None, None]:
@@ -169,7 +169,7 @@ def in_turns(makes: dict[str, Make], batch: int, batches: int, rounds: int) -> d
 
 
 def parts_of_a_sample(store: ShardStore, count: int) -> dict[str, float]:
-    """Milliseconds a sample in one thread: reading bytes, decoding and cutting, and all the rest."""
+    """Measure milliseconds a sample in one thread: reading bytes, decoding and cutting, and all the rest."""
     asked: list[tuple[int, Window, int]] = []
 
     class Watched(ShardStore):
@@ -209,8 +209,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     makes = stages(stores, raw, batch, options.workers, device)
     step = network_step(recipe.network, device)
     one = to_device(PairStream(raw, SEED, PHASE).batch(0, batch), device)
-    behind = {ALONE: trained(lambda _: (one for _ in itertools.count()), step, device)}
-    behind |= {name: trained(make, step, device) for name, make in makes.items()}
+    behind = {ALONE: with_network(lambda _: (one for _ in itertools.count()), step, device)}
+    behind |= {name: with_network(make, step, device) for name, make in makes.items()}
     return summary(
         in_turns(makes, batch, options.batches, options.rounds),
         in_turns(behind, batch, options.steps, options.rounds),

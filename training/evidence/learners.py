@@ -17,8 +17,8 @@ from models.registry import SELECTED
 from tracker.arrays import Image, Ints
 from training.data.open import open_store
 from training.data.pairs import PairStream
-from training.nas.measure.cifar import Pictures, normalised, read_split
-from training.nas.measure.tracked import SEED_OF_SAMPLES, Arrays, kept_samples, losses_of
+from training.nas.measure.cifar import Pictures, normalise, read_split
+from training.nas.measure.tracked import SEED_OF_SAMPLES, Arrays, cached_samples, losses_of
 from training.tasks.losses import boxes_of, iou_and_giou, tracking_loss
 from training.tasks.targets import make_targets
 
@@ -45,7 +45,7 @@ class CharLstm(nn.Module):
 
 @cache
 def library_text() -> Ints:
-    """Windows of 33 characters of the standard library's modules, in a fixed random order; n×33."""
+    """Return windows of 33 characters of the standard library's modules, in a fixed random order; n×33."""
     folder = Path(sysconfig.get_paths()["stdlib"])
     text = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
     codes = np.frombuffer(text, np.uint8).astype(np.int64) - FIRST_CHARACTER
@@ -94,7 +94,7 @@ def half_size_pairs(data: Path) -> tuple[Arrays, Ints, Ints]:
     """
     weights = data / "peers/weights"
     teacher = weights / "nanotrackv3_nanotrack_backbone.onnx", weights / "nanotrackv3_nanotrack_head.onnx"
-    samples = dict(kept_samples(data, teacher))
+    samples = dict(cached_samples(data, teacher))
     for name in ("search", "template"):
         samples[name] = _halved(samples[name])
     store = open_store(data)
@@ -106,7 +106,7 @@ def half_size_pairs(data: Path) -> tuple[Arrays, Ints, Ints]:
 
 
 def _halved(crops: Image) -> Image:
-    """Mean of every 2×2 pixels; N×s×s×3 to N×(s/2)×(s/2)×3."""
+    """Average every 2×2 pixels; N×s×s×3 to N×(s/2)×(s/2)×3."""
     out = np.empty((len(crops), crops.shape[1] // 2, crops.shape[2] // 2, 3), np.uint8)
     for i, crop in enumerate(crops):
         pairs = crop.reshape(out.shape[1], 2, out.shape[2], 2, 3).astype(np.uint16)
@@ -149,7 +149,7 @@ PICTURES, HELD_OUT_PICTURES, STEM = 10_000, 2_000, 8
 
 @cache
 def small_pictures(data: Path) -> tuple[Pictures, Pictures]:
-    """CIFAR-10 at 16×16: 10,000 to train on, 2,000 held out."""
+    """Read CIFAR-10 at 16×16: 10,000 to train on, 2,000 held out."""
     train, validation = read_split(data / "images/cifar10")
     parts = (train[:PICTURES], validation[:HELD_OUT_PICTURES])
     first, second = (Pictures(_halved(part.pixels), part.labels) for part in parts)
@@ -174,10 +174,10 @@ class PictureLearner:
         crops = self.train.pixels[rows]
         mirrored = self._flips.random(len(rows)) < 0.5
         crops[mirrored] = crops[mirrored, :, ::-1]
-        return F.cross_entropy(self.module(normalised(crops)), torch.from_numpy(self.train.labels[rows]))
+        return F.cross_entropy(self.module(normalise(crops)), torch.from_numpy(self.train.labels[rows]))
 
     @torch.no_grad()
     def validation(self) -> tuple[float, float]:
         self.module.eval()
-        logits, goal = self.module(normalised(self.held_out.pixels)), torch.from_numpy(self.held_out.labels)
+        logits, goal = self.module(normalise(self.held_out.pixels)), torch.from_numpy(self.held_out.labels)
         return float((logits.argmax(1) == goal).float().mean()), float(F.cross_entropy(logits, goal))

@@ -36,7 +36,7 @@ RULES = {"legw": "LEGW", "sqrt": "√k, fixed warm-up"}
 
 
 def local_lipschitz(learner: Learner) -> float:
-    """L at the weights as they are; leaves weights and gradients as they were."""
+    """Estimate L at the present weights; leaves weights and gradients as they were."""
     rows = np.arange(PROBED)
     parameters = list(learner.module.parameters())
     before = [p.detach().clone() for p in parameters]
@@ -58,7 +58,7 @@ def _gradient(learner: Learner, parameters: list[torch.nn.Parameter], rows: Any)
 
 
 def early_marks(phase: Phase) -> list[int]:
-    """Before and after every update of the first 512 samples or ten batches, then a quarter further each."""
+    """Place points before and after every early update (512 samples or ten batches), then a quarter apart."""
     dense = min(max(512, 10 * phase.batch), phase.samples)
     marks, mark = list(range(0, dense + 1, phase.batch)), 1.25 * dense
     while mark < phase.samples:
@@ -90,24 +90,24 @@ def experiment(data: Path, out: Path, rate: float, jobs: int) -> dict[str, Any]:
 
 
 def smooth(probes: list[float]) -> Floats:
-    """Geometric mean of three neighbours, the middle one twice: two of them may be tenfold apart."""
+    """Return geometric means of three neighbours, the middle one twice: two may be tenfold apart."""
     logs = np.log(np.pad(probes, 1, mode="edge"))
     return np.asarray(np.exp((logs[:-2] + 2 * logs[1:-1] + logs[2:]) / 4))
 
 
 def running_median(probes: list[float]) -> Floats:
-    """Of five neighbours, of fewer at the ends: a check, blind to a peak of one or two updates."""
+    """Return medians of five neighbours, fewer at the ends: a check, blind to peaks of one or two updates."""
     return np.array([np.median(probes[max(0, i - 2) : i + 3]) for i in range(len(probes))])
 
 
 def peak_of(curve: Floats) -> int:
-    """Where it is largest; the middle of equal places, which a running median has."""
+    """Return the place of the largest value; the middle of equal ones, which a running median has."""
     places = np.flatnonzero(curve == curve.max())
     return int(places[len(places) // 2])
 
 
 def by_batch(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """By batch: median of the seeds' smoothed curves, and the peak of each of them in samples and updates."""
+    """Return, by batch, the median of the seeds' smoothed curves, and each one's peak."""
     rows: dict[str, Any] = {}
     for batch in sorted({line["batch"] for line in lines}):
         same = [line for line in lines if line["batch"] == batch]

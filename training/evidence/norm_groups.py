@@ -30,9 +30,9 @@ def experiment(data: Path, out: Path, jobs: int) -> dict[str, Any]:
     """Write OUT/norm_groups.jsonl (every training), .json and .png."""
     rows = {}
     for group in GROUPS:
-        together = group * A_PROCESS
-        phase = Phase("experiment", SAMPLES, BATCH, RATE, micro_batch=together, optimiser="nesterov")
-        learn = partial(PictureLearner, data, norm_momentum=0.1 * together / BATCH)
+        normalised = group * A_PROCESS
+        phase = Phase("experiment", SAMPLES, BATCH, RATE, micro_batch=normalised, optimiser="nesterov")
+        learn = partial(PictureLearner, data, norm_momentum=0.1 * normalised / BATCH)
         trials = [Trial(f"group {group}", phase, seed) for seed in SEEDS]
         found = run(trials, learn, out / "norm_groups.jsonl", jobs, f"group of {group}")
         rows[str(group)] = {
@@ -57,23 +57,23 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
         accuracy = 100 * np.array(row["accuracy"])
         loss = np.array([x for x in row["train_loss"] if x is not None])
         lost = f"{loss.mean():.3f} ± {loss.std(ddof=1):.3f}" if len(loss) == len(SEEDS) else "diverged"
-        together = str(int(group) * A_PROCESS)
-        table.append([group, together, f"{accuracy.mean():.1f} ± {accuracy.std(ddof=1):.1f}", lost])
+        normalised = str(int(group) * A_PROCESS)
+        table.append([group, normalised, f"{accuracy.mean():.1f} ± {accuracy.std(ddof=1):.1f}", lost])
     return table
 
 
 def draw(document: dict[str, Any], path: Path) -> None:
-    """Accuracy of every seed against the samples that are normalised together."""
+    """Draw the accuracy of every seed against the samples that are normalised as one group."""
     from matplotlib.figure import Figure
 
     figure = Figure((6.5, 4.5), layout="constrained")
     axis = figure.subplots()
-    together = [int(group) * A_PROCESS for group in document["rows"]]
+    normalised = [int(group) * A_PROCESS for group in document["rows"]]
     values = 100 * np.array([row["accuracy"] for row in document["rows"].values()])
-    axis.plot(together, values, "o", color="C0", alpha=0.5)
-    axis.plot(together, values.mean(1), color="C0")
+    axis.plot(normalised, values, "o", color="C0", alpha=0.5)
+    axis.plot(normalised, values.mean(1), color="C0")
     axis.set_xscale("log", base=2)
-    axis.set_xticks(together, [str(n) for n in together])
+    axis.set_xticks(normalised, [str(n) for n in normalised])
     axis.set(xlabel="samples normalised together (2 a process)", ylabel="validation accuracy, %")
     axis.grid(True, alpha=0.25)
     save_figure(figure, path)

@@ -106,7 +106,7 @@ def _published(file: Path | None) -> "tuple[Table | None, str]":
 
 
 def _accuracy(file: Path | None) -> "tuple[Floats, Ints, str]":
-    """Accuracy of every cell after 108 epochs as it is best believed, the measured rows, and the source."""
+    """Return the best estimate of every cell's accuracy at 108 epochs, the measured rows, and the source."""
     from training.nas.benchmark.landscape import believe
     from training.nas.benchmark.surrogate import load_surrogate
     from training.nas.benchmark.table import unlogged
@@ -197,8 +197,8 @@ def _select(arguments: argparse.Namespace) -> int:
         Merits,
         accuracy_and_features,
         document_of,
-        expected,
         explore,
+        merits_by_fit,
         write,
     )
 
@@ -207,7 +207,7 @@ def _select(arguments: argparse.Namespace) -> int:
     merits: Merits = accuracy_and_features
     if arguments.fit is not None:
         try:
-            merits = expected(json.loads(arguments.fit.read_text()), accuracy)
+            merits = merits_by_fit(json.loads(arguments.fit.read_text()), accuracy)
         except (OSError, ValueError, KeyError) as error:
             raise TableError(
                 f"select: {arguments.fit} cannot be read ({error}); expected fit.json"

@@ -29,7 +29,7 @@ class Lamb(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One update of every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
@@ -49,6 +49,6 @@ class Lamb(torch.optim.Optimizer):
 
 
 def trust_ratio(weight: Tensor, update: Tensor) -> Tensor:
-    """‖w‖ / ‖r‖, a scalar; 1 where a norm is 0."""
+    """Return ‖w‖ / ‖r‖, a scalar; 1 where a norm is 0."""
     w, r = torch.linalg.vector_norm(weight), torch.linalg.vector_norm(update)
     return torch.where((w > 0) & (r > 0), w / r, 1.0)

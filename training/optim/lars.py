@@ -28,7 +28,7 @@ Form = Literal["buffer", "apply"]
 
 
 def trust_ratio(weight: Tensor, gradient: Tensor, weight_decay: float) -> Tensor:
-    """0.001 · ‖w‖ / (‖g‖ + wd ‖w‖), a scalar; 1 where a norm is 0."""
+    """Return 0.001 · ‖w‖ / (‖g‖ + wd ‖w‖), a scalar; 1 where a norm is 0."""
     w, g = torch.linalg.vector_norm(weight), torch.linalg.vector_norm(gradient)
     ratio = TRUST_COEFFICIENT * w / (g + weight_decay * w)
     return torch.where((w > 0) & (g > 0), ratio, 1.0)
@@ -52,7 +52,7 @@ class Lars(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One update of every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:

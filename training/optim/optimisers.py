@@ -41,7 +41,7 @@ def make_optimiser(
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Two groups: weights, which decay; biases and norms, which do not."""
+    """Return two groups: weights, which decay; biases and norms, which do not."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
@@ -50,7 +50,7 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
 
 
 def set_step(optimiser: torch.optim.Optimizer, step: StepPlan) -> None:
-    """Rate and momentum of the next update."""
+    """Set rate and momentum of the next update."""
     for group in optimiser.param_groups:
         group["lr"] = step.lr
         if "betas" in group:

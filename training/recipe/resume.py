@@ -21,7 +21,7 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
 
 
 def refusal(recipe: Recipe, folder: Path, data_digest: str) -> str | None:
-    """Why `recipe` (resolved) on these data cannot go on from `folder`'s checkpoint; None where it can.
+    """Say why `recipe` (resolved) on these data cannot resume `folder`'s checkpoint; None where it can.
 
     Raises:
         RecipeError: there is a checkpoint, but its recipe cannot be read.
@@ -48,7 +48,7 @@ def refusal(recipe: Recipe, folder: Path, data_digest: str) -> str | None:
 
 
 def _differences(old: Any, new: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Dotted keys whose values differ, in the recipe's order, with both values; a phase goes by its name."""
+    """Yield the dotted keys whose values differ, with both values; a phase goes by its name."""
     if where == "phases":
         before, now = ([phase["name"] for phase in phases] for phases in (old, new))
         if before != now:

@@ -26,7 +26,7 @@ EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 
 
 def nearest(value: str, legal: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or nothing where no legal name is near."""
+    """Return `; did you mean 'x'?`, or nothing where no legal name is near."""
     near = difflib.get_close_matches(value, list(legal), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -124,7 +124,7 @@ def _samples(epochs: Any, epoch_samples: int, where: str) -> Any:
 
 
 def _number(value: Any, where: str) -> float:
-    """Every float of a recipe, so that none is infinite or NaN."""
+    """Read a float of a recipe; none may be infinite or NaN."""
     if isinstance(value, str) and EXPONENT.fullmatch(value):
         value = float(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
@@ -135,7 +135,7 @@ def _number(value: Any, where: str) -> float:
 
 
 def build(kind: Any, tree: Any, where: str) -> Any:
-    """`tree` as the dataclass, tuple, union or scalar `kind`; `where` is the dotted key so far."""
+    """Build the dataclass, tuple, union or scalar `kind` from `tree`; `where` is the dotted key so far."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         if tree is None:

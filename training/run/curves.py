@@ -68,7 +68,7 @@ def _samples(lines: list[Line]) -> Ints:
 
 
 def smooth(values: Floats) -> Floats:
-    """Mean of the last few values, of as many as there are at the beginning; same length."""
+    """Average the last few values, as many as there are at the beginning; same length."""
     over = max(1, min(SMOOTHED_OVER, round(SMOOTHED_SHARE * len(values))))
     total = np.cumsum(np.insert(values.astype(float), 0, 0.0))
     end = np.arange(1, len(values) + 1)

@@ -12,7 +12,7 @@ from training.recipe.schema import Recipe
 
 
 def environment(recipe: Recipe, data: Pictures, bf16: bool, world: World) -> dict[str, Any]:
-    """Commit, host of rank 0, versions, device, precision, data."""
+    """Collect commit, host of rank 0, versions, device, precision and data."""
     host = describe_host()
     return {
         "commit": host["commit"],

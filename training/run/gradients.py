@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training.distributed.world import Hook, World, data_parallel, unsynchronised, world_sum
+from training.distributed.world import Hook, World, data_parallel, no_sync, world_sum
 from training.tasks.loss_terms import LossTerms
 
 Parts = dict[str, list[float]]
@@ -63,7 +63,7 @@ def accumulate(
     """
     loss, parts = 0.0, Parts()
     for i, batch in enumerate(batches, 1):
-        with unsynchronised(step) if i < number else nullcontext():
+        with no_sync(step) if i < number else nullcontext():
             share, sums = step(batch, count)
             (share * world.size).backward()
         loss += share.item()
@@ -78,7 +78,7 @@ def add_parts(parts: Parts, sums: Parts) -> None:
 
 
 def over_world(loss: float, parts: Parts, world: World) -> tuple[float, Parts]:
-    """Loss and parts added up over the ranks. Every rank must call it, with the same names."""
+    """Add loss and parts up over the ranks. Every rank must call it, with the same names."""
     mine = [loss, *(value for values in parts.values() for value in values)]
     total = world_sum(torch.tensor(mine, dtype=torch.float64, device=world.device), world)
     loss, *rest = total.tolist()

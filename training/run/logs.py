@@ -47,7 +47,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def split_log(lines: list[Line]) -> tuple[list[Line], list[Line]]:
-    """Lines on training, and lines on validation."""
+    """Split the lines on training from those on validation."""
     return [x for x in lines if "validation" not in x], [x for x in lines if "validation" in x]
 
 
@@ -89,7 +89,7 @@ class RunLog:
 
 
 def _scalars(line: Line, under: str = "") -> Iterator[tuple[str, float]]:
-    """Every number of a line but its place, by its tag."""
+    """Yield every number of a line but its place, by its tag."""
     for name, value in line.items():
         if isinstance(value, dict):
             yield from _scalars(value, f"{name}/")

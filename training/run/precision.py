@@ -13,7 +13,7 @@ from models.layout import channels_last
 
 
 def choose_precision(wanted: str, device: torch.device) -> str:
-    """`wanted` unless it is "auto": then the faster one of a small convolution's forward and backward."""
+    """Return `wanted` unless it is "auto": then the faster one for a small convolution's training step."""
     if wanted != "auto":
         return wanted
     seconds = {name: _time_step(name == "bf16", device) for name in ("fp32", "bf16")}

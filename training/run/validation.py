@@ -27,7 +27,7 @@ def validate(
     bf16: bool,
     workers: int,
 ) -> Line:
-    """Mean loss and parts of samples 0 … count − 1, parts rounded as in the log. Every rank must call it.
+    """Average loss and parts of samples 0 … count − 1, rounded as in the log. Every rank must call it.
 
     Args:
         loss_of: of a network in evaluation; nothing is trained.

@@ -19,7 +19,7 @@ def ceiling(epoch_samples: int) -> int:
 
 
 def grow(lr: float, batch: int, factor: float, limit: int, unit: int) -> tuple[float, int]:
-    """Rate and batch where the decay would give `lr * factor` at `batch`.
+    """Return rate and batch where the decay would give `lr * factor` at `batch`.
 
     Args:
         factor: of the decay, in [0, 1].

@@ -12,7 +12,7 @@ from training.recipe.schema import Recipe
 
 
 def distinct_samples(data: Pictures) -> int:
-    """Distinct annotated frames + distinct masked instances that a store can show; pictures of a folder."""
+    """Count distinct annotated frames + distinct masked instances of a store; pictures of a folder."""
     if isinstance(data, ImageFolder):
         return len(data.train)
     picture = data.picture if isinstance(data, ShardStore) else data.offset
@@ -20,7 +20,7 @@ def distinct_samples(data: Pictures) -> int:
 
 
 def with_epoch(recipe: Recipe, data: Pictures) -> Recipe:
-    """`recipe` with `data.epoch_samples` stated; what it says itself stands."""
+    """Return `recipe` with `data.epoch_samples` stated; its own value stands."""
     if recipe.data.epoch_samples is not None:
         return recipe
     return replace(recipe, data=replace(recipe.data, epoch_samples=distinct_samples(data)))

@@ -29,7 +29,7 @@ class Scaled:
 
 
 def legw(base: LegwBase, batch: int, total: float) -> Scaled:
-    """Rate and warm-up at `batch`; `total` is the length of training in the unit of the warm-up.
+    """Return rate and warm-up at `batch`; `total` is the training's length in the warm-up's unit.
 
     Raises:
         RecipeError: the warm-up would be longer than the training.

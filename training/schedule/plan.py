@@ -40,22 +40,22 @@ class Update:
 
 
 def exponential(samples: float, factor: float, every: float) -> float:
-    """factor^(samples/every)."""
+    """Return factor^(samples/every)."""
     return float(factor ** (samples / every))
 
 
 def polynomial(done: float, power: float, end: float = 0.0) -> float:
-    """(1 − done)^power, from 1 to `end`; done in [0, 1]."""
+    """Return (1 − done)^power, from 1 to `end`; done in [0, 1]."""
     return float(end + (1 - end) * (1 - done) ** power)
 
 
 def cosine(done: float, end: float = 0.0) -> float:
-    """Half a cosine from 1 to `end`, done in [0, 1] (Loshchilov & Hutter 2017, arXiv 1608.03983)."""
+    """Return half a cosine from 1 to `end`, done in [0, 1] (Loshchilov & Hutter 2017, arXiv 1608.03983)."""
     return end + (1 - end) * (0.5 * (1 + math.cos(math.pi * done)))
 
 
 def warm_up(lr: float, seen: int, warmup: int, batch: int) -> float:
-    """Linear rise; the update that starts at `seen` = warmup would have `lr`."""
+    """Return the rate of a linear rise; the update that starts at `seen` = warmup would have `lr`."""
     return lr * (seen + batch) / (warmup + batch)
 
 
@@ -158,8 +158,8 @@ def _check_pairs(plan: Plan, phase: Phase, processes: int, norm_group: int) -> N
     for update in by_count.values():
         ranks = [pieces(update, phase.micro_batch, processes, rank) for rank in range(processes)]
         for first in range(0, processes, norm_group):
-            together = zip(*ranks[first : first + norm_group], strict=True)
-            if any(sum(count for _, count in moments) == 1 for moments in together):
+            moments_of_samples = zip(*ranks[first : first + norm_group], strict=True)
+            if any(sum(count for _, count in moments) == 1 for moments in moments_of_samples):
                 raise RecipeError(
                     f"recipe: phases.{phase.name}: the update at sample {update.start} holds a single sample "
                     "at a time, expected 2 or more for its batch norms; change samples, batch or micro_batch"
@@ -167,7 +167,7 @@ def _check_pairs(plan: Plan, phase: Phase, processes: int, norm_group: int) -> N
 
 
 def updates(plan: Plan, seen: int = 0) -> Iterator[Update]:
-    """Every update from sample `seen` to the end of the phase."""
+    """Yield every update from sample `seen` to the end of the phase."""
     while seen < plan.samples:
         step = plan(seen)
         count = min(step.batch, plan.samples - seen)
@@ -178,7 +178,7 @@ def updates(plan: Plan, seen: int = 0) -> Iterator[Update]:
 def pieces(
     update: Update, micro_batch: int | None, processes: int = 1, rank: int = 0
 ) -> list[tuple[int, int]]:
-    """(start, count) of the micro-batches of `rank`: its contiguous share of the update, cut evenly.
+    """Return (start, count) of the micro-batches of `rank`: its share of the update, cut evenly.
 
     All ranks have equally many, since each takes part in the collectives of
     every one. A last, short update may leave a process fewer samples than
@@ -193,7 +193,7 @@ def pieces(
 
 
 def noise_of(step: StepPlan, optimiser: str, epoch_samples: int) -> float | None:
-    """Noise scale of an update; None where it is not defined."""
+    """Return the noise scale of an update; None where it is not defined."""
     if optimiser in WITHOUT_NOISE_SCALE:
         return None
     return noise_scale(step.lr, step.batch, step.momentum, epoch_samples)

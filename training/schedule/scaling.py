@@ -12,7 +12,7 @@ from training.schedule.legw import LegwBase, Scaled, legw
 
 
 def scale(scaling: Scaling, lr: float, warmup: float, batch: int, total: float) -> Scaled:
-    """Peak rate and warm-up for `batch`, of `lr` and `warmup` tuned at `scaling.base_batch`.
+    """Return peak rate and warm-up for `batch`, of `lr` and `warmup` tuned at `scaling.base_batch`.
 
     `warmup` and `total` (length of training) are in one unit, samples or epochs.
 

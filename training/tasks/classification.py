@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from models.registry import build_classifier
 from training.data.image_folder import ImageFolder
 from training.data.image_stream import CentreStream, ImageBatch, ImageStream
-from training.data.transfer import copied, device_of
+from training.data.transfer import copy_to, device_of
 from training.recipe.errors import RecipeError
 from training.recipe.schema import Phase, Recipe
 from training.tasks.loss_terms import LossTerms
@@ -62,15 +62,15 @@ class ClassificationTask:
 
 
 def classify_loss(network: nn.Module, batch: ImageBatch, label_smoothing: float) -> LossTerms:
-    """Cross entropy, and as a part of the log whether the highest logit is the picture's class."""
-    images, labels = (copied(array, device_of(network)) for array in (batch.images, batch.labels))
-    logits = network(normalised(images)).float()
+    """Compute cross entropy, and as a part of the log whether the highest logit is the picture's class."""
+    images, labels = (copy_to(array, device_of(network)) for array in (batch.images, batch.labels))
+    logits = network(normalise(images)).float()
     loss = F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
     return LossTerms([(1.0, loss)], {"top1": [(logits.argmax(1) == labels).float()]})
 
 
-def normalised(images: Tensor) -> Tensor:
-    """uint8 N×s×s×3 BGR to float N×3×s×s (channels last) of about mean 0 and deviation 1."""
+def normalise(images: Tensor) -> Tensor:
+    """Scale uint8 N×s×s×3 BGR to float N×3×s×s (channels last), about mean 0 and deviation 1."""
     mean, spread = images.new_tensor([MEAN_BGR, SPREAD_BGR], dtype=torch.float32)
     scaled: Tensor = (images.float() - mean) / spread
     return scaled.permute(0, 3, 1, 2)

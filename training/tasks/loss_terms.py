@@ -28,5 +28,5 @@ class LossTerms:
         return torch.stack([weight * (values.sum() / count) for weight, values in self.terms]).sum()
 
     def sums(self) -> dict[str, list[float]]:
-        """`parts`, summed over the samples."""
+        """Sum `parts` over the samples."""
         return {name: [float(v.detach().sum()) for v in values] for name, values in self.parts.items()}

@@ -44,12 +44,12 @@ def iou_and_giou(boxes: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean over the cells, N values; 0 where nothing has weight."""
+    """Average over the cells with weights, N values; 0 where nothing has weight."""
     return (values * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-6)
 
 
 def tracking_loss(score: Tensor, ltrb: Tensor, targets: Targets) -> Tensor:
-    """Classification plus box regression of one exit, N values.
+    """Compute classification plus box regression of one exit, N values.
 
     Score: balanced cross-entropy; a positive cell should say (1 + IoU) / 2 of
     the box it predicts, so that the score ranks boxes; negatives weigh by
@@ -66,7 +66,7 @@ def tracking_loss(score: Tensor, ltrb: Tensor, targets: Targets) -> Tensor:
 
 
 def response_loss(score: Tensor, ltrb: Tensor, soft: SoftTargets) -> Tensor:
-    """Distance to a teacher's map and boxes, N values.
+    """Compute the distance to a teacher's map and boxes, N values.
 
     Kullback–Leibler divergence of the cell probabilities, balanced over the
     teacher's foreground and background, and smooth L1 of log ltrb where the
@@ -83,7 +83,7 @@ def response_loss(score: Tensor, ltrb: Tensor, soft: SoftTargets) -> Tensor:
 
 
 def feature_loss(embedding: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared error of standardised features N×C×h×w, N values."""
+    """Compute the mean squared error of standardised features N×C×h×w, N values."""
     return F.mse_loss(embedding.float(), teacher, reduction="none").mean((1, 2, 3))
 
 

@@ -46,7 +46,7 @@ def _moved(context: PhaseContext, batch: AnyBatch) -> TensorBatch:
 
 
 def _inputs(batch: TensorBatch) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-    """Template and search crops under the sides of the *search* crops, as Backbone.forward takes them."""
+    """Return template and search crops under the *search* crops' sides, as Backbone.forward takes them."""
     search = {side: pixels(crop) for side, crop in batch.search.items()}
     template = {2 * side: pixels(crop) for side, crop in batch.template.items()}
     return template, search

@@ -19,12 +19,12 @@ class Targets:
 
 
 def cell_centres() -> Tensor:
-    """Position of cell 0 … 15 along an axis, in strides: cell j looks at pixel 16·j."""
+    """Return the positions of cells 0 … 15 along an axis, in strides: cell j looks at pixel 16·j."""
     return torch.arange(MAP_PX, dtype=torch.float32)
 
 
 def make_targets(boxes: Tensor, present: Tensor) -> Targets:
-    """Ellipse labels (SiamBAN, Chen et al. 2020, section 3.3).
+    """Make ellipse labels (SiamBAN, Chen et al. 2020, section 3.3).
 
     boxes: N×4 xyxy in pixels of the search crop; present: N bool. Cells in
     the ellipse of a quarter of the box are positive, cells outside that of

@@ -16,7 +16,7 @@ from training.data.feed import Stream
 from training.data.held_out import held_out_pairs
 from training.data.image_folder import ImageFolder
 from training.data.open import Pictures
-from training.distributed.world import World, first_on_its_machine, together
+from training.distributed.world import World, fail_on_all_ranks, first_on_its_machine
 from training.recipe.schema import Phase, Recipe
 from training.tasks.classification import ClassificationTask
 from training.tasks.loss_terms import LossTerms
@@ -35,11 +35,11 @@ class Task(Protocol):
         ...
 
     def leaves_some_out(self, phase: Phase) -> bool:
-        """Whether some parameters of that part get no gradient from the phase's loss."""
+        """Return whether some parameters of that part get no gradient from the phase's loss."""
         ...
 
     def set_modes(self, network: nn.Module, phase: Phase, seen: int, average: nn.Module) -> None:
-        """Training or evaluation of every layer, before the update that starts at sample `seen`."""
+        """Set every layer to training or evaluation, before the update that starts at sample `seen`."""
         ...
 
     def stream(self, phase: Phase) -> Stream[Any]:
@@ -47,7 +47,7 @@ class Task(Protocol):
         ...
 
     def loss(self, network: nn.Module, phase: Phase) -> Callable[[Any], LossTerms]:
-        """From a batch of the stream to what its samples lose."""
+        """Return a function from a batch of the stream to what its samples lose."""
         ...
 
     def held_out(self) -> tuple[Stream[Any], int] | None:
@@ -68,6 +68,6 @@ def make_task(recipe: Recipe, data: Pictures, world: World) -> Task:
     with first_on_its_machine(world):
         pairs, library = held_out_pairs(Path(recipe.data.root)), open_composed(recipe)
     resident = fill_device(data, world.device, quiet=not world.leads) if recipe.data.resident else None
-    with together(world):
+    with fail_on_all_ranks(world):
         teacher = fitted_teacher(recipe, data, world.device)
     return TrackingTask(recipe, data, pairs, teacher, resident, library)

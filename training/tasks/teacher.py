@@ -20,7 +20,7 @@ from models.network import MAP_PX, STRIDE
 from tracker.arrays import Float32s, Image
 from tracker.errors import ModelError
 from training.data.pairs import Batch
-from training.data.transfer import TensorBatch, copied, on_host
+from training.data.transfer import TensorBatch, copy_to, on_host
 from training.tasks.losses import SoftTargets
 
 INPUTS = {"backbone": {"input"}, "head": {"input1", "input2"}}
@@ -60,14 +60,14 @@ class NanoTrackTeacher:
 
     def standardise(self, features: Float32s) -> Tensor:
         shape = (1, -1, 1, 1)
-        return copied((features - self.mean.reshape(shape)) / self.std.reshape(shape), self._device)
+        return copy_to((features - self.mean.reshape(shape)) / self.std.reshape(shape), self._device)
 
     def features(self, batch: Batch | TensorBatch) -> TeacherFeatures:
         search, template = (on_host(crops) for crops in (batch.search[256], batch.template[128]))
         return TeacherFeatures(self._embed(search[:, :255, :255]), self._embed(template[:, :127, :127]))
 
     def responses(self, features: TeacherFeatures) -> SoftTargets:
-        """Its 15×15 map laid on cells 1 … 15 of ours; row and column 0 are unknown."""
+        """Lay the teacher's 15×15 map on cells 1 … 15 of ours; row and column 0 are unknown."""
         n = len(features.search)
         probability = np.zeros((n, MAP_PX, MAP_PX), np.float32)
         ltrb = np.ones((n, 4, MAP_PX, MAP_PX), np.float32)
@@ -79,7 +79,7 @@ class NanoTrackTeacher:
             ltrb[i, :, 1:, 1:] = (distances[0] + shift) / STRIDE
         known = np.zeros_like(probability)
         known[:, 1:, 1:] = 1
-        return SoftTargets(*(copied(array, self._device) for array in (probability, ltrb, known)))
+        return SoftTargets(*(copy_to(array, self._device) for array in (probability, ltrb, known)))
 
     def _embed(self, crops: Image) -> Float32s:
         planes = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)

@@ -78,7 +78,7 @@ class TrackingTask:
         return None if self.pairs is None else (self.pairs, PAIRS)
 
     def set_modes(self, network: nn.Module, phase: Phase, seen: int, average: nn.Module) -> None:
-        """Training mode for what the phase trains; the backbone's norms freeze when the recipe says so.
+        """Set training mode for what the phase trains; backbone norms freeze when the recipe says so.
 
         A template and a search crop differ in their moments, so the averaged
         ones that the tracker will use are what the last part of training sees.

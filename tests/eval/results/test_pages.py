@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from eval.results.pages import filled
+from eval.results.pages import fill_tables
 from eval.results.summary import figures, summary_line, summary_table
 
 HOST = {"cpu": "A CPU", "flags": ["avx2"]}
@@ -30,13 +30,14 @@ def test_a_section_is_written_anew_and_the_rest_of_the_page_stays(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"table": [["x"], ["1"]]}))
     page = "before\n<!-- table: a.json -->\nold\n<!-- end -->\nafter"
     assert (
-        filled(page, tmp_path) == "before\n<!-- table: a.json -->\n| x |\n|---|\n| 1 |\n<!-- end -->\nafter"
+        fill_tables(page, tmp_path)
+        == "before\n<!-- table: a.json -->\n| x |\n|---|\n| 1 |\n<!-- end -->\nafter"
     )
 
 
 def test_a_section_may_show_a_part(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(BENCH))
-    line = filled("<!-- table: a.json as line -->\n<!-- end -->", tmp_path).splitlines()[1]
+    line = fill_tables("<!-- table: a.json as line -->\n<!-- end -->", tmp_path).splitlines()[1]
     assert line == (
         "- Milliseconds a frame on one core, and AUC, on 2 clips of 9 frames: "
         "**depthgate** 5.5 ms, .666; OpenCV CSRT 30.0 ms, .500."
@@ -67,4 +68,4 @@ def test_a_line_of_an_evaluation_counts_the_videos_in_the_mean():
 def test_a_section_that_cannot_be_filled_is_an_error(section, error, tmp_path):
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(error):
-        filled(section, tmp_path)
+        fill_tables(section, tmp_path)

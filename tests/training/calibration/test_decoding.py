@@ -3,7 +3,7 @@ from dataclasses import asdict
 import pytest
 
 from tracker.manifest import DecodeConstants
-from training.calibration.decoding import ALTERNATIVES, PRIORS, tuned
+from training.calibration.decoding import ALTERNATIVES, PRIORS, tune
 
 
 def a_measure(a_pass, auc):
@@ -20,14 +20,14 @@ def test_priors_are_those_of_the_design():
 
 
 def test_constants_without_effect_stay(a_pass):
-    assert tuned(a_measure(a_pass, lambda decode, name: 0.5), lambda text: None) == PRIORS
+    assert tune(a_measure(a_pass, lambda decode, name: 0.5), lambda text: None) == PRIORS
 
 
 def test_a_gain_on_one_data_set_moves_nothing(a_pass):
     def auc(decode, name):
         return 0.5 + (0.2 if name == "a" and decode != PRIORS else 0.0)
 
-    assert tuned(a_measure(a_pass, auc), lambda text: None) == PRIORS
+    assert tune(a_measure(a_pass, auc), lambda text: None) == PRIORS
 
 
 def test_the_largest_gain_that_holds_is_taken_and_the_next_constant_starts_there(a_pass):
@@ -36,7 +36,7 @@ def test_the_largest_gain_that_holds_is_taken_and_the_next_constant_starts_there
     def auc(decode, name):
         return 0.5 + decode.window / 10 - decode.penalty / 10 - (decode.size_rate != PRIORS.size_rate)
 
-    found = tuned(a_measure(a_pass, auc), lambda text: None)
+    found = tune(a_measure(a_pass, auc), lambda text: None)
     assert found == DecodeConstants(
         window=max(ALTERNATIVES["window"]), penalty=min(ALTERNATIVES["penalty"]), size_rate=PRIORS.size_rate
     )
@@ -44,7 +44,7 @@ def test_the_largest_gain_that_holds_is_taken_and_the_next_constant_starts_there
 
 def test_what_was_tried_is_said(a_pass):
     said: list[str] = []
-    tuned(a_measure(a_pass, lambda decode, name: 0.5), said.append)
+    tune(a_measure(a_pass, lambda decode, name: 0.5), said.append)
     assert len(said) == 1 + sum(len(values) for values in ALTERNATIVES.values())
     assert said[1] == "window 0.35: gain +0.0000, which does not hold"
 

@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from training.calibration.passes import averaged, by_source, mean_auc, read_held_out
+from training.calibration.passes import average, by_source, mean_auc, read_held_out
 
 
 def test_data_sets_count_alike_however_many_tracks_they_have(a_pass):
@@ -22,7 +22,7 @@ def test_data_sets_count_alike_however_many_tracks_they_have(a_pass):
 
 
 def test_vectors_are_averaged_by_component():
-    found = averaged({("one", "a"): np.array([1.0, 0.0]), ("two", "a"): np.array([0.0, 0.5])})
+    found = average({("one", "a"): np.array([1.0, 0.0]), ("two", "a"): np.array([0.0, 0.5])})
     assert found == pytest.approx([0.5, 0.25])
 
 

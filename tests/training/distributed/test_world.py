@@ -17,8 +17,8 @@ from training.distributed.world import (
     average_buffers,
     data_parallel,
     join,
-    joined,
-    unsynchronised,
+    no_sync,
+    process_group,
     world_sum,
 )
 from training.schedule.plan import StepPlan, Update, pieces
@@ -84,7 +84,7 @@ def distributed_training(world, dtype, norm, batch, torus, micro_batch):
         total = world_sum(sum(weight.sum() for _, _, weight in parts), world)
         optimizer.zero_grad()
         for part in parts[:-1]:
-            with unsynchronised(step):
+            with no_sync(step):
                 step(*part, total).backward()
         step(*parts[-1], total).backward()
         optimizer.step()
@@ -192,7 +192,7 @@ def no_torchrun(monkeypatch):
 
 
 def test_without_torchrun_the_world_is_one_process_and_no_group(no_torchrun):
-    with joined() as world:
+    with process_group() as world:
         assert (world.rank, world.size, world.local_rank) == (0, 1, 0)
         assert not torch.distributed.is_initialized()
         assert world_sum(torch.tensor(3.0), world) == 3
@@ -226,8 +226,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from training.distributed.world import joined, world_sum
-with joined(60) as world:
+from training.distributed.world import process_group, world_sum
+with process_group(60) as world:
     total = world_sum(torch.tensor(world.rank + 5), world)
     heard = f"rank {world.rank} of {world.size} on {world.device.type}: together {total}"
     Path(sys.argv[1], str(world.rank)).write_text(heard)

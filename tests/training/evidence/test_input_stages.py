@@ -83,7 +83,7 @@ def test_the_parts_of_a_sample_are_told_apart(tmp_path):
 
 def test_a_step_of_the_network_follows_every_batch(painted_store):
     stream, seen = PairStream(painted_store, 7, "exits"), []
-    make = bench.trained(
+    make = bench.with_network(
         lambda start: (stream.batch(i, 2) for i in (start, start + 2)), seen.append, torch.device("cpu")
     )
     came = list(make(4))

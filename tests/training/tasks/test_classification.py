@@ -15,7 +15,7 @@ from training.data.image_stream import ImageBatch
 from training.recipe.errors import RecipeError
 from training.recipe.schema import Data, Decay, Distributed, Phase, Recipe, Scaling
 from training.run.logs import read_log, split_log
-from training.tasks.classification import classify_loss, normalised
+from training.tasks.classification import classify_loss, normalise
 
 SCALED = Phase(
     "classify",
@@ -78,7 +78,7 @@ def test_channels_are_normalised_by_their_own_moments():
     """ImageNet's, as RGB in [0, 1]: mean .485 .456 .406, deviation .229 .224 .225."""
     pixel = np.array([[[[200, 100, 50]]]], np.uint8)
     expected = [(200 / 255 - 0.406) / 0.225, (100 / 255 - 0.456) / 0.224, (50 / 255 - 0.485) / 0.229]
-    found = normalised(torch.from_numpy(pixel))
+    found = normalise(torch.from_numpy(pixel))
     assert found.shape == (1, 3, 1, 1) and found.flatten().tolist() == pytest.approx(expected, rel=1e-5)
 
 

@@ -103,7 +103,7 @@ class Library:
     digest: str
 
     def picture(self, item: int) -> Image:
-        """H×W×3 or H×W×4, a read-only view."""
+        """Return an item as H×W×3 or H×W×4, a read-only view."""
         shape = int(self.height[item]), int(self.width[item]), int(self.channels[item])
         start = int(self.offset[item])
         return self.pixels[start : start + shape[0] * shape[1] * shape[2]].reshape(shape)
@@ -120,7 +120,7 @@ class Library:
 
 
 def split_pictures(folder: Path, split: str) -> list[dict[str, Any]]:
-    """Index entries of a picture pack that belong to `split`: `train` or `val`, disjoint by source picture.
+    """List the index entries of a picture pack in `split`: `train` or `val`, disjoint by source picture.
 
     Raises:
         SourceError: the index is missing.
@@ -160,7 +160,7 @@ def open_library(root: Path, split: str, cache: Path | None = None) -> Library:
 
 
 def write_library(pictures: Iterator[tuple[Image, str, str]], folder: Path) -> None:
-    """Pixels and table of (picture, label, source); both appear under their names only when whole."""
+    """Write pixels and table of (picture, label, source); both appear under their names when whole."""
     folder.mkdir(parents=True, exist_ok=True)
     shapes, offset, names, written = [], [], [], 0
     with open(folder / "pixels.u8.part", "wb") as out:
@@ -187,7 +187,7 @@ def write_library(pictures: Iterator[tuple[Image, str, str]], folder: Path) -> N
 
 
 def library_pictures(root: Path, split: str) -> Iterator[tuple[Image, str, str]]:
-    """(picture, label, source) of every object and background of a split."""
+    """Yield (picture, label, source) of every object and background of a split."""
     masked, plain = root / "images/masked", root / "images/plain"
     by_image: dict[int, list[dict[str, Any]]] = {}
     for instance in _jsonl(masked / "instances.jsonl.gz"):
@@ -211,7 +211,7 @@ def library_pictures(root: Path, split: str) -> Iterator[tuple[Image, str, str]]
 
 
 def is_solid(mask: Mask) -> bool:
-    """Large enough to be seen, and in one piece but for a tenth."""
+    """Return whether a mask is large enough to be seen, and in one piece but for a tenth."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if mask.sum() < MIN_AREA or min(np.ptp(rows), np.ptp(columns)) < MIN_SIDE:
         return False
@@ -230,7 +230,7 @@ def cut_out(image: Image, mask: Mask) -> Image:
 
 
 def _decoded(folder: Path, split: str) -> Iterator[tuple[dict[str, Any], Image]]:
-    """Index entry and BGR picture of each picture of a split, in the order of the archives."""
+    """Yield index entry and BGR picture of each picture of a split, in the order of the archives."""
     by_file = {(entry["tar"], entry["file"]): entry for entry in split_pictures(folder, split)}
     for name in progress(sorted({tar for tar, _ in by_file}), f"reading {folder.name}", transient=True):
         with tarfile.open(folder / name) as archive:

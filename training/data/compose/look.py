@@ -33,7 +33,7 @@ class Look:
 
 
 def draw_look(rng: np.random.Generator, frames: int) -> Look:
-    """Slow changes of light, in one sequence of four with a flicker; half are compressed, a third soft."""
+    """Draw slow changes of light, with a flicker in one sequence of four; half compressed, a third soft."""
     common = np.clip(draw_wander(rng, frames, 0.1, (10, 60)) + rng.normal(0, 0.08), -0.4, 0.2)
     flicker = rng.normal(0, 0.03, (frames, 1)) if rng.random() < 0.25 else 0.0
     colour = draw_wander(rng, frames, np.full(3, 0.03), (20, 80)) + rng.normal(0, 0.03, 3)
@@ -67,7 +67,7 @@ NOISE = _noise_tile(640)
 
 
 def _noisy(image: Image, deviation: float, rng: np.random.Generator) -> Image:
-    """With a part of the tile; larger images get less than one tile's worth of different noise."""
+    """Add a part of the noise tile; larger images get less than one tile's worth of different noise."""
     height, width = image.shape[:2]
     top, left = (int(rng.integers(0, NOISE.shape[0] - n + 1)) for n in (height, width))
     tile = NOISE[top : top + height, left : left + width]

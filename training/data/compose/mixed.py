@@ -27,7 +27,7 @@ class MixedStream:
         return batch_of(self, start, count)
 
     def describe(self, index: int) -> str:
-        """In a few words, how the sample was made."""
+        """Say in a few words how the sample was made."""
         return self.stream_of(index).describe(index)
 
     def stream_of(self, index: int) -> Pairs:

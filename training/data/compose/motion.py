@@ -28,7 +28,7 @@ class Curve:
     leaving: Floats
 
     def at(self, times: Floats) -> Floats:
-        """T×D; beyond the ends, the end's value."""
+        """Return the curve's values at the times, T×D; beyond the ends, the end's value."""
         inside = np.clip(times, self.times[0], self.times[-1])
         k = np.clip(np.searchsorted(self.times, inside, "right") - 1, 0, len(self.times) - 2)
         length = (self.times[k + 1] - self.times[k])[:, None]
@@ -55,7 +55,7 @@ def through(times: Floats, values: Floats, sudden: npt.NDArray[np.bool_]) -> Cur
 def draw_wander(
     rng: np.random.Generator, frames: int, spread: float | Floats, every: tuple[int, int], most: float = 2.5
 ) -> Floats:
-    """T×D values that wander around 0.
+    """Draw T×D values that wander around 0.
 
     Knots come `every` so many frames, normal with `spread`, and at most `most` spreads from 0.
     """
@@ -68,7 +68,7 @@ def draw_wander(
 def draw_path(
     rng: np.random.Generator, frames: int, start: Floats, pace: float, low: Floats, high: Floats
 ) -> Floats:
-    """T×2 positions that begin at `start` and stay about between `low` and `high`.
+    """Draw T×2 positions that begin at `start` and stay about between `low` and `high`.
 
     `pace` is the usual speed in pixels a frame; it varies threefold from knot
     to knot, the direction mostly a little, at some knots wholly and at once.
@@ -80,7 +80,7 @@ def draw_path(
         heading += rng.uniform(-math.pi, math.pi) if sudden[k - 1] else rng.normal(0, 0.6)
         step = pace * (times[k] - times[k - 1]) * math.exp(rng.normal(0, 0.6))
         there = values[-1] + step * np.array([math.cos(heading), math.sin(heading)])
-        kept = mirrored(there, low, high)
+        kept = reflect(there, low, high)
         moved = kept - values[-1]
         heading = math.atan2(moved[1], moved[0])
         values.append(kept)
@@ -88,21 +88,21 @@ def draw_path(
 
 
 def draw_shake(rng: np.random.Generator, frames: int, amplitude: float) -> Floats:
-    """T×2: a hand's tremor, four waves in each direction, .05 to .45 of a turn a frame."""
+    """Draw a hand's tremor, T×2: four waves in each direction, .05 to .45 of a turn a frame."""
     times = np.arange(frames)[:, None, None]
     turns, phase = rng.uniform(0.05, 0.45, (1, 2, 4)), rng.uniform(0, 2 * math.pi, (1, 2, 4))
     return np.asarray(amplitude / 2 * np.sin(2 * math.pi * turns * times + phase).sum(2))
 
 
-def mirrored(point: Floats, low: Floats, high: Floats) -> Floats:
+def reflect(point: Floats, low: Floats, high: Floats) -> Floats:
     """Reflect the point at the walls of a box until it lies inside."""
     span = np.maximum(high - low, 1e-9)
     phase = np.mod(point - low, 2 * span)
     return np.asarray(low + np.minimum(phase, 2 * span - phase))
 
 
-def placed(centre: Floats, scale: Floats, angle: Floats, pivot: tuple[float, float]) -> Floats:
-    """T×2×3 maps: `pivot` goes to `centre` (T×2), around it scale (T×2, x and y), then turn (T, radians)."""
+def place(centre: Floats, scale: Floats, angle: Floats, pivot: tuple[float, float]) -> Floats:
+    """Return T×2×3 maps: `pivot` goes to `centre` (T×2), around it scale (T×2), then turn (T, radians)."""
     cos, sin = np.cos(angle), np.sin(angle)
     linear = np.empty((len(centre), 2, 2))
     linear[:, 0, 0], linear[:, 0, 1] = cos * scale[:, 0], -sin * scale[:, 1]
@@ -112,7 +112,7 @@ def placed(centre: Floats, scale: Floats, angle: Floats, pivot: tuple[float, flo
 
 
 def apply(maps: Floats, points: Floats) -> Floats:
-    """…×N×2 points under …×2×3 maps."""
+    """Map …×N×2 points by …×2×3 maps."""
     return np.asarray(points @ np.swapaxes(maps[..., :2], -1, -2) + maps[..., None, :, 2])
 
 
@@ -135,7 +135,7 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def _knot_times(rng: np.random.Generator, frames: int, every: tuple[int, int]) -> Floats:
-    """From 0 to the last frame or beyond, at least two."""
+    """Draw at least two times from 0 to the last frame or beyond."""
     count = frames // every[0] + 2
     times = np.concatenate([[0], np.cumsum(rng.integers(every[0], every[1] + 1, count))])
     return times[: np.searchsorted(times, frames) + 2].astype(np.float64)

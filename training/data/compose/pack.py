@@ -28,18 +28,18 @@ ANNOTATION = "exact: hull of the whole mask, clipped to the frame; NaN where les
 
 
 def default_pack() -> Path:
-    """Where a pack goes unless told: $XDG_STATE_HOME/depthgate/composed, else under ~/.local/state."""
+    """Return where a pack goes unless told: $XDG_STATE_HOME/depthgate/composed, else under ~/.local/state."""
     state = os.environ.get("XDG_STATE_HOME", str(Path.home() / ".local/state"))
     return Path(state) / "depthgate" / "composed"
 
 
 def compose(library: Library, seed: int, sequences: int, frames: int) -> list[ComposedSequence]:
-    """Sequences 0 … `sequences` − 1 of a seed."""
+    """Compose sequences 0 … `sequences` − 1 of a seed."""
     return [ComposedSequence(library, seed, index, frames) for index in range(sequences)]
 
 
 def write_pack(sequences: list[ComposedSequence], folder: Path) -> None:
-    """Videos, boxes and visible shares; `index.json` comes last, so a pack that has one is whole.
+    """Write videos, boxes and visible shares; `index.json` comes last: a pack that has one is whole.
 
     Raises:
         SourceError, OutputError: the folder or a file cannot be written.
@@ -112,5 +112,5 @@ def _row(box: Floats) -> str:
 
 
 def _plain(label: str) -> str:
-    """Letters, digits and underscores."""
+    """Return the name in letters, digits and underscores."""
     return "".join(c if c.isalnum() else "_" for c in label)

@@ -112,7 +112,7 @@ class ComposedPairs:
         return batch_of(self, start, count)
 
     def describe(self, index: int) -> str:
-        """In a few words, how the sample was made."""
+        """Say in a few words how the sample was made."""
         pair = self.draw(index)
         return f"composed {pair.search_time - pair.template_time:+d} frames, {pair.search.kind}"
 
@@ -132,7 +132,7 @@ class ComposedPairs:
 
 
 def template_window(rng: np.random.Generator, box: Floats) -> Window:
-    """As the tracker cuts it, but for a little jitter."""
+    """Return the template window as the tracker cuts it, but for a little jitter."""
     x, y, w, h = box.tolist()
     side = context_side(w, h) * math.exp(rng.normal(0, 0.05))
     dx, dy = rng.normal(0, 0.02, 2) * side
@@ -140,7 +140,7 @@ def template_window(rng: np.random.Generator, box: Floats) -> Window:
 
 
 def search_time(rng: np.random.Generator, sequence: ComposedSequence, first: int) -> int:
-    """At a gap from `first` whose logarithm is uniform, either way; or where something is near."""
+    """Draw a time at a gap from `first`, of uniform logarithm, either way; or where something is near."""
     gap = round(log_uniform(rng, 1, LONGEST_GAP)) * int(rng.choice([-1, 1]))
     eventful = np.flatnonzero(has_company(sequence))
     if rng.random() < EVENTFUL_SHARE and len(eventful):
@@ -149,7 +149,7 @@ def search_time(rng: np.random.Generator, sequence: ComposedSequence, first: int
 
 
 def has_company(sequence: ComposedSequence) -> npt.NDArray[np.bool_]:
-    """T: the target is present, and the middle of another object or piece is near it, in the frame."""
+    """Return, for T frames, whether the target is present and another object or piece is near it, in view."""
     scene = sequence.scene
     here, size = scene.target.middle, np.sqrt(np.prod(clipped_boxes(scene.target, scene.size)[:, 2:], 1))
     near = np.zeros(sequence.frames, np.bool_)
@@ -161,7 +161,7 @@ def has_company(sequence: ComposedSequence) -> npt.NDArray[np.bool_]:
 
 
 def draw_search(rng: np.random.Generator, sequence: ComposedSequence, t: int, onward: float) -> Search:
-    """Where to look at time t, coming from earlier (`onward` 1) or later (−1) frames."""
+    """Draw where to look at time t, coming from earlier (`onward` 1) or later (−1) frames."""
     kind = str(rng.choice(list(SEARCHES), p=list(SEARCHES.values())))
     here = sequence.boxes[t]
     if sequence.absent[t]:
@@ -188,7 +188,7 @@ def last_seen(sequence: ComposedSequence, t: int, onward: float) -> Floats:
 
 
 def share_inside(box: Floats, window: Window) -> float:
-    """Of the box's area, what lies in the window."""
+    """Return which share of the box's area lies in the window."""
     low, high = np.array([window.x0, window.y0]), np.array([window.x0, window.y0]) + window.side
     overlap = np.minimum(box[:2] + box[2:], high) - np.maximum(box[:2], low)
     return float(np.prod(np.maximum(overlap, 0)) / max(np.prod(box[2:]), 1e-9))
@@ -202,7 +202,7 @@ def without(scene: Scene, item: int | None) -> Scene:
 
 
 def draw_window(scene: Scene, t: int, window: Window, px: int) -> Image:
-    """px×px of frame t, before noise; outside the frame its mean colour, as the tracker fills it."""
+    """Draw px×px of frame t, before noise; outside the frame its mean colour, as the tracker fills it."""
     zoom = px / window.side
     corner = np.array([window.x0, window.y0])
     view = np.array([[zoom, 0, -corner[0] * zoom], [0, zoom, -corner[1] * zoom]])
@@ -243,7 +243,7 @@ def _jittered(rng: np.random.Generator, box: Floats, share: float = 1.0) -> Wind
 
 
 def _search(kind: str, window: Window, box: Floats) -> Search:
-    """With the box in pixels of the crop; that of nothing is the middle quarter."""
+    """Return the search with the box in pixels of the crop; that of nothing is the middle quarter."""
     if np.isnan(box).any():
         return Search(kind, window, (0.375 * SEARCH_PX,) * 2 + (0.625 * SEARCH_PX,) * 2, False)
     zoom = SEARCH_PX / window.side

@@ -19,7 +19,7 @@ MOST_SMEAR = 41
 
 
 def render(scene: Scene, t: int, view: Floats, size: tuple[int, int]) -> Image:
-    """Frame `t` through `view` (2×3) on a canvas of `size` (width, height), as light falls; no noise yet."""
+    """Render frame `t` through `view` (2×3) on a canvas of `size` (width, height), lit, without noise."""
     following = min(t + 1, len(scene.camera) - 1)
     zoom = math.sqrt(abs(np.linalg.det(view[:, :2])))
     now, then = (after(view, scene.camera[k]) for k in (t, following))
@@ -73,7 +73,7 @@ def _warped(picture: Image, to_canvas: Floats, size: tuple[int, int], border: in
 
 
 def _smeared(image: Image, by: Floats) -> Image:
-    """Blurred along a line, by pixels."""
+    """Blur along a line, by pixels."""
     length = min(math.hypot(by[0], by[1]), MOST_SMEAR)
     if length < 2:
         return image

@@ -27,7 +27,7 @@ def decode_mask(text: str, height: int, width: int) -> Mask:
 
 
 def _run_lengths(text: str) -> list[int]:
-    """Five bits a character, least first, signed; from the fourth on, a run is said as its change."""
+    """Yield runs: five bits per character, least first, signed; from the fourth run on, changes of runs."""
     runs: list[int] = []
     value, shift = 0, 0
     for character in text:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tracker.crop import Image
 from training.data.compose.library import Library
 from training.data.compose.look import Look, draw_look
-from training.data.compose.motion import Floats, draw_path, draw_shake, draw_wander, log_uniform, placed
+from training.data.compose.motion import Floats, draw_path, draw_shake, draw_wander, log_uniform, place
 
 FRAME_SIZES = ((320, 240), (320, 180), (352, 288), (288, 288), (384, 216))
 EXTENT = 0.045, 0.42  # of the target: root of its area, in roots of the frame's
@@ -89,16 +89,16 @@ class _Stage:
     def layer(
         self, picture: Image, centre: Floats, extent: Floats, turn: Floats | float = 0.0, mirror: bool = False
     ) -> Layer:
-        """`centre` T×2 before the shake; `extent` T: root of its area, in pixels of the frame."""
+        """Return an item's layer: `centre` T×2 before the shake; `extent` T, root of its area in pixels."""
         height, width = picture.shape[:2]
         aspect = draw_wander(self.rng, self.frames, 0.15, (20, 60))[:, 0]
         scale = extent / math.sqrt(height * width)
         both = np.stack([scale * np.exp(aspect / 2) * (-1 if mirror else 1), scale * np.exp(-aspect / 2)], 1)
-        maps = placed(centre + self.shake, both, self.roll + turn, (width / 2, height / 2))
+        maps = place(centre + self.shake, both, self.roll + turn, (width / 2, height / 2))
         return Layer(picture, maps, np.ones(self.frames, np.bool_))
 
     def passing(self, path: Floats, extent: Floats, reach: float, miss: float) -> Floats:
-        """T×2: a way that meets the path at some frame, but for `miss` of its extent, in 4 to 50 frames."""
+        """Draw a way, T×2, that meets the path, but for `miss` of its extent, in 4 to 50 frames."""
         rng, frames = self.rng, self.frames
         meet = int(rng.integers(min(CALM, frames - 1), frames))
         length = reach + extent[meet]
@@ -144,7 +144,7 @@ def _camera(stage: _Stage, background: Image, still: bool) -> Floats:
     pan = draw_wander(rng, stage.frames, np.array([width, height]) * spread, (15, 60))
     scale = np.repeat(fit * stage.zoom[:, None], 2, 1)
     pivot = (background.shape[1] * rng.uniform(0.4, 0.6), background.shape[0] * rng.uniform(0.4, 0.6))
-    return placed(np.array([width, height]) / 2 + pan + stage.shake, scale, stage.roll, pivot)
+    return place(np.array([width, height]) / 2 + pan + stage.shake, scale, stage.roll, pivot)
 
 
 def _target(stage: _Stage, background: Image) -> tuple[int, Layer, Floats, Floats]:
@@ -165,7 +165,7 @@ def _target(stage: _Stage, background: Image) -> tuple[int, Layer, Floats, Float
         tilt = tilt + np.arange(frames) * rng.normal(0, 0.06)
     centre, shown = _with_exits(rng, path, extent, frame)
     gain = np.clip(math.sqrt(background[::4, ::4].mean() / _brightness(picture)), 0.75, 1.3)
-    layer = stage.layer(tinted(picture, gain * rng.uniform(0.9, 1.1, 3)), centre, extent, tilt)
+    layer = stage.layer(tint(picture, gain * rng.uniform(0.9, 1.1, 3)), centre, extent, tilt)
     return item, replace(layer, shown=shown, item=item), path, extent
 
 
@@ -203,13 +203,13 @@ def _outside(rng: np.random.Generator, point: Floats, far: float, frame: Floats,
 
 
 def _others(stage: _Stage, item: int, path: Floats, extent: Floats) -> tuple[list[Layer], list[Layer]]:
-    """Look-alikes, and strangers."""
+    """Draw look-alikes and strangers."""
     rng, library = stage.rng, stage.library
     alike, clutter = [], []
     for _ in range(rng.choice(len(LOOK_ALIKES), p=LOOK_ALIKES)):
         twin = item if rng.random() < SAME_OBJECT else library.objects.sibling(rng, item)
         size = extent * math.exp(rng.normal(0, 0.15))
-        picture = tinted(library.picture(twin), rng.uniform(0.85, 1.15) * rng.uniform(0.9, 1.1, 3))
+        picture = tint(library.picture(twin), rng.uniform(0.85, 1.15) * rng.uniform(0.9, 1.1, 3))
         if rng.random() < 0.5:
             way = stage.passing(path, extent, size.max(), rng.uniform(0, 1.5))
         else:
@@ -218,14 +218,14 @@ def _others(stage: _Stage, item: int, path: Floats, extent: Floats) -> tuple[lis
         layer = stage.layer(picture, way, size, tilt, bool(rng.random() < 0.5))
         alike.append(replace(layer, item=twin))
     for _ in range(rng.choice(len(STRANGERS), p=STRANGERS)):
-        picture = tinted(library.picture(library.objects.draw(rng)), rng.uniform(0.8, 1.2, 3))
+        picture = tint(library.picture(library.objects.draw(rng)), rng.uniform(0.8, 1.2, 3))
         size = extent * math.exp(rng.normal(0, 0.4))
         clutter.append(stage.layer(picture, stage.passing(path, extent, size.max(), rng.uniform(0, 2)), size))
     return alike, clutter
 
 
 def _beside(stage: _Stage, path: Floats, extent: Floats) -> Floats:
-    """T×2: a way in the target's company, one to three extents from it, that may come closer later."""
+    """Draw a way in the target's company, T×2: one to three extents from it, that may come closer later."""
     rng = stage.rng
     heading, distance = rng.uniform(0, 2 * math.pi), rng.uniform(1.2, 3.0) * extent.mean()
     drift = draw_wander(rng, stage.frames, np.full(2, 0.7 * distance), (20, 70))
@@ -234,10 +234,10 @@ def _beside(stage: _Stage, path: Floats, extent: Floats) -> Floats:
 
 
 def _cover(stage: _Stage, path: Floats, extent: Floats) -> Layer:
-    """Another object, or a piece of another background, that passes in front of the target."""
+    """Draw another object, or a piece of another background, that passes in front of the target."""
     rng, library = stage.rng, stage.library
     if rng.random() < 0.5:
-        picture = tinted(library.picture(library.objects.draw(rng)), rng.uniform(0.8, 1.2, 3))
+        picture = tint(library.picture(library.objects.draw(rng)), rng.uniform(0.8, 1.2, 3))
     else:
         picture = _piece(rng, library.picture(library.backgrounds.draw(rng)))
     size = extent * log_uniform(rng, 0.7, 2.2)
@@ -269,14 +269,14 @@ def _shadow(stage: _Stage) -> Layer:
     return stage.layer(picture, way, extent, rng.uniform(-0.6, 0.6))
 
 
-def tinted(picture: Image, gain: Floats) -> Image:
+def tint(picture: Image, gain: Floats) -> Image:
     """Return a new BGRA picture, its colours times `gain` (3)."""
     levels = np.arange(256)[:, None] * np.append(gain, 1.0)
     return np.asarray(cv2.LUT(picture, levels.clip(0, 255).round().astype(np.uint8)[None]), np.uint8)
 
 
 def _brightness(picture: Image) -> float:
-    """Mean grey level of the object itself, at least 1."""
+    """Return the mean grey level of the object itself, at least 1."""
     total = picture[::2, ::2].reshape(-1, 4).mean(0)
     return max(1.0, float(total[:3].mean() / max(total[3], 1.0) * 255))
 

@@ -46,11 +46,11 @@ class ComposedSequence:
         return (self.frame(t) for t in range(self.frames))
 
     def frame(self, t: int) -> Image:
-        """Frame t, H×W×3 uint8 BGR."""
+        """Render frame t, H×W×3 uint8 BGR."""
         return self.view(t, IDENTITY, self.size)
 
     def view(self, t: int, view: Floats, size: tuple[int, int]) -> Image:
-        """Frame t through a 2×3 map from the frame's pixels to those of a canvas of (width, height)."""
+        """Render frame t through a 2×3 map from the frame's pixels to a canvas of (width, height)."""
         rng = np.random.default_rng((self.seed, self.index, t, 1))
         return degrade(render(self.scene, t, view, size), self.scene.look, rng)
 
@@ -112,7 +112,7 @@ class _Drawn:
 
 
 def clipped_boxes(layer: Layer, size: tuple[int, int]) -> Floats:
-    """T×4, xywh: around the layer's opaque pixels, cut at the frame's edges; width or height may be 0."""
+    """Return T×4 xywh boxes around the layer's opaque pixels, cut at the frame's edges; sides may be 0."""
     corners = apply(layer.to_frame, outline(layer.picture[..., 3]))
     limits = np.asarray(size, np.float64)
     low, high = np.clip(corners.min(1), 0, limits), np.clip(corners.max(1), 0, limits)
@@ -120,7 +120,7 @@ def clipped_boxes(layer: Layer, size: tuple[int, int]) -> Floats:
 
 
 def outline(alpha: Image) -> Floats:
-    """N×2: the convex hull of the opaque pixels' corners; an affine map keeps it a hull."""
+    """Return the convex hull of the opaque pixels' corners, N×2; an affine map keeps it a hull."""
     opaque = alpha >= OPAQUE
     rows = np.flatnonzero(opaque.any(1))
     first, last = opaque[rows].argmax(1), opaque.shape[1] - opaque[rows, ::-1].argmax(1)
@@ -129,7 +129,7 @@ def outline(alpha: Image) -> Floats:
 
 
 def visible_shares(scene: Scene) -> Floats:
-    """T: of points spread over the target, the share in the frame that no opaque pixel in front hides."""
+    """Return, for T frames, which share of points on the target is in view and not hidden."""
     alpha = scene.target.picture[..., 3]
     rows, columns = np.nonzero(alpha >= OPAQUE)
     few = np.linspace(0, len(rows) - 1, min(PROBES, len(rows))).astype(int)
@@ -141,7 +141,7 @@ def visible_shares(scene: Scene) -> Floats:
 
 
 def contrast(scene: Scene, box: Floats) -> float:
-    """Grey levels by which the target changes the pixels of its first box, root mean square."""
+    """Return by how many grey levels the target changes the pixels of its first box, root mean square."""
     x, y, w, h = box
     stretch = CONTRAST_PX / np.maximum([w, h], 1)
     view = np.array([[stretch[0], 0, -x * stretch[0]], [0, stretch[1], -y * stretch[1]]])
@@ -151,7 +151,7 @@ def contrast(scene: Scene, box: Floats) -> float:
 
 
 def _hidden_by(layer: Layer, points: Floats) -> npt.NDArray[np.bool_]:
-    """T×N: which of the points, in pixels of the frame, lie under it."""
+    """Return which of the points, in pixels of the frame, lie under the layer: T×N."""
     height, width = layer.picture.shape[:2]
     x, y = np.moveaxis(np.floor(apply(inverse(layer.to_frame), points)).astype(int), 2, 0)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)

@@ -68,7 +68,7 @@ def clip_rows(clip: Clip) -> Iterator[Row]:
 
 
 def spread(boxes: Floats) -> list[int]:
-    """At most FRAMES_PER_TARGET frames that have a box, the first and the last among them."""
+    """Choose at most FRAMES_PER_TARGET frames that have a box, the first and the last among them."""
     with np.errstate(invalid="ignore"):
         there = np.flatnonzero((boxes[:, 2:] >= MIN_BOX_PX).all(1) & np.isfinite(boxes).all(1))
     if len(there) < 2:
@@ -78,7 +78,7 @@ def spread(boxes: Floats) -> list[int]:
 
 
 def read_picture(path: Path) -> tuple[Image, float]:
-    """BGR, its longer side at most LONGEST_SIDE, and the scale that did it.
+    """Read a picture as BGR, its longer side at most LONGEST_SIDE; also return the scale that did it.
 
     Raises:
         SourceError: there is no picture.
@@ -93,6 +93,6 @@ def read_picture(path: Path) -> tuple[Image, float]:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """JPEGs by name; numbers without leading zeros in their order."""
+    """List the JPEGs by name; numbers without leading zeros in their order."""
     names = [path for path in folder.glob("*") if path.suffix.lower() in (".jpg", ".jpeg")]
     return sorted(names, key=lambda path: (len(path.stem), path.stem))

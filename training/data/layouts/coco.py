@@ -53,7 +53,7 @@ def rows(root: Path) -> Iterator[Row]:
 
 
 def _by_picture(annotations: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
-    """Objects of each picture, crowds left out."""
+    """Group the objects by picture, crowds left out."""
     found: dict[int, list[dict[str, Any]]] = {}
     for entry in annotations:
         if not entry.get("iscrowd"):

@@ -54,13 +54,13 @@ def data_sets_in(root: Path) -> list[tuple[Layout, Path]]:
 
 
 def data_set_rows(found: list[tuple[Layout, Path]]) -> Iterator[Row]:
-    """All items, one data set after the other."""
+    """Yield all items, one data set after the other."""
     for layout, folder in found:
         yield from layout.rows(folder)
 
 
 def training_rows(root: Path) -> tuple[Iterator[Row], str]:
-    """All items under a folder, and their digest: the project's packs, or data sets in published layouts.
+    """Return the items under a folder and their digest: our packs, or data sets in published layouts.
 
     Raises:
         SourceError: there is neither.
@@ -71,7 +71,7 @@ def training_rows(root: Path) -> tuple[Iterator[Row], str]:
 
 
 def open_data_sets(found: list[tuple[Layout, Path]], cache: Path | None = None) -> FrameStore:
-    """Their raw store, built in the user's cache on first use: for what fits decoded on a disk.
+    """Open their raw store, built in the user's cache on first use: for what fits decoded on a disk.
 
     Raises:
         SourceError: a picture or an annotation cannot be read.
@@ -84,7 +84,7 @@ def open_data_sets(found: list[tuple[Layout, Path]], cache: Path | None = None) 
 
 
 def data_sets_digest(found: list[tuple[Layout, Path]]) -> str:
-    """16 hexadecimal digits of the names and sizes of the files that say what is there."""
+    """Hash names and sizes of the files that say what is there, to 16 hexadecimal digits."""
     seen = hashlib.sha256()
     for layout, folder in found:
         for path in layout.index(folder):

@@ -19,7 +19,7 @@ def index(root: Path) -> list[Path]:
 
 
 def rows(root: Path) -> Iterator[Row]:
-    """Frames of every listed sequence, without those whose target is absent."""
+    """Yield frames of every listed sequence, without those whose target is absent."""
     for sequence in read_sequences(root / "train"):
         about = ConfigParser()
         about.read(sequence.video / "meta_info.ini")

@@ -39,7 +39,7 @@ def rows(root: Path) -> Iterator[Row]:
 
 
 def targets_in(folder: Path) -> list[Target]:
-    """Every track of a clip, over all its frames."""
+    """Collect every track of a clip, over all its frames."""
     files = sorted(folder.glob("*.xml"))
     boxes: dict[str, Floats] = {}
     labels: dict[str, str] = {}
@@ -54,7 +54,7 @@ def targets_in(folder: Path) -> list[Target]:
 
 
 def objects_in(file: Path) -> list[tuple[str, str, tuple[float, float, float, float]]]:
-    """(track, WordNet label, xywh) of every object of a frame."""
+    """Yield (track, WordNet label, xywh) of every object of a frame."""
     try:
         return [_object(node) for node in ElementTree.parse(file).iter("object")]
     except (ElementTree.ParseError, TypeError, ValueError) as error:

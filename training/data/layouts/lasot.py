@@ -48,7 +48,7 @@ def training_folders(root: Path) -> list[Path]:
 
 
 def visible_boxes(folder: Path) -> Floats:
-    """N×4; NaN where the target is fully occluded or out of view.
+    """Return N×4 boxes; NaN where the target is fully occluded or out of view.
 
     Raises:
         SourceError: flags and boxes differ in number.

@@ -20,7 +20,7 @@ def index(root: Path) -> list[Path]:
 
 
 def rows(root: Path) -> Iterator[Row]:
-    """Frames of every video whose frames are unzipped."""
+    """Yield frames of every video whose frames are unzipped."""
     for path in index(root):
         video = path.stem.rsplit("_", 1)[0]
         target = Target(f"trackingnet:{path.stem}", read_boxes(path), f"trackingnet:{video}")

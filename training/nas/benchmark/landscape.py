@@ -37,7 +37,7 @@ class Landscape:
     measured: Bools
 
     def draw(self, row: int, epoch: int, rng: np.random.Generator) -> tuple[float, float]:
-        """Accuracy of one repeat and its seconds; `epoch` is a place in EPOCHS."""
+        """Draw accuracy and seconds of one repeat; `epoch` is a place in EPOCHS."""
         value = self.value.item(row, epoch) + self.luck[epoch] * rng.standard_normal()
         return 1 - float(np.exp(-max(value, 0.0))), self.seconds.item(row, epoch)
 
@@ -94,7 +94,7 @@ def make_landscape(surrogate: Surrogate, table: Table | None = None, seed: int =
 
 
 def as_published(landscape: Landscape, rows: Ints, seed: int = 0) -> Floats:
-    """Draws in the form of the published table: single repeats, at 108 epochs the best of three; M×4."""
+    """Draw M×4 in the form of the published table: single repeats, at 108 epochs the best of three."""
     rng = np.random.default_rng(seed)
     draws = landscape.value[rows, :, None] + landscape.luck[:, None] * rng.standard_normal((len(rows), 4, 3))
     return unlogged(np.concatenate([draws[:, :-1, 0], draws[:, -1:].max(2)], 1))

@@ -15,7 +15,7 @@ HASH_LENGTH = 32
 
 
 def show(name: str, table_file: Path | None = None) -> str:
-    """Lines for a person.
+    """Return the lines for a person.
 
     Raises:
         TableError: no cell has that row or hash, or the file is no table.

@@ -148,7 +148,7 @@ def load_surrogate(path: Path = SHIPPED) -> Surrogate:
 def fit_surrogate(
     table: Table, others: Others, noise: float, out: Path = SHIPPED, jobs: int = 2
 ) -> dict[str, Any]:
-    """Cross-validate, fit on everything, check on other people's cells; writes OUT and OUT's .json.
+    """Cross-validate, fit on everything, check on other people's cells; write OUT and OUT's .json.
 
     Args:
         table: the published measurements; others: cells measured by others (CLUE, NASLib);
@@ -191,7 +191,7 @@ def fit_surrogate(
 
 
 def held_out_scores(targets: Floats, held_out: Floats, fold: Ints) -> dict[str, Any]:
-    """Rank correlations of predictions of cells that were held out, over all and by fold."""
+    """Compute rank correlations of predictions of held-out cells, over all and by fold."""
     truth, guess = targets[:, 3], held_out[:, 3]
     top = truth >= np.quantile(truth, 0.9)
     folds = [float(spearmanr(truth[fold == k], guess[fold == k])[0]) for k in range(FOLDS)]
@@ -211,7 +211,7 @@ def held_out_scores(targets: Floats, held_out: Floats, fold: Ints) -> dict[str, 
 
 
 def table_of(scores: dict[str, Any]) -> list[list[str]]:
-    """Rank correlations, a row a set of cells."""
+    """Tabulate rank correlations, a row per set of cells."""
 
     def row(name: str, cells: int, by_epochs: dict[str, float], top: float | None = None) -> list[str]:
         numbers = [by_epochs.get(str(e)) for e in EPOCHS] + [top]
@@ -226,7 +226,7 @@ def table_of(scores: dict[str, Any]) -> list[list[str]]:
 
 
 def _external(final: Surrogate, space: Space, table: Table, others: Others) -> dict[str, Any]:
-    """Spearman on cells that others measured and that the fit has not seen, by source and epochs."""
+    """Correlate (Spearman) with cells that others measured and the fit has not seen, by source and epochs."""
     report = {}
     for name, (rows, values) in others.items():
         new = ~np.isin(rows, table.rows)
@@ -273,7 +273,7 @@ def _rows_of(inputs: Inputs, at: Ints | Tensor) -> Inputs:
 
 
 def _fit_member(inputs: Inputs, wanted: Tensor, at: Ints, seed: int) -> CellNet:
-    """One network on the rows `at`: Huber loss, AdamW, one cycle of the rate."""
+    """Fit one network on the rows `at`: Huber loss, AdamW, one cycle of the rate."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     net = CellNet().train()
@@ -301,19 +301,19 @@ def _batches(at: Ints) -> Iterator[Tensor]:
 
 @torch.no_grad()
 def _run(member: CellNet, inputs: Inputs) -> Floats:
-    """Standardised targets N×5, in pieces that fit the cache."""
+    """Predict standardised targets N×5, in pieces that fit the cache."""
     pieces = zip(*(x.split(8192) for x in inputs), strict=True)
     return np.concatenate([member(*piece).double().numpy() for piece in pieces])
 
 
 def _scale(columns: npt.NDArray[Any]) -> Floats:
-    """Median and standard deviation of every column, 2×C; a constant column gets a spread of one."""
+    """Return median and standard deviation of every column, 2×C; a constant column gets a spread of one."""
     spread = columns.std(0)
     return np.stack([np.median(columns, 0), np.where(spread > 0, spread, 1)]).astype(np.float64)
 
 
 def _covariance(residuals: Floats) -> Floats:
-    """Of the residuals between their .5 % and 99.5 % quantiles, so that diverged trainings do not rule it."""
+    """Return the covariance of residuals within their .5 % and 99.5 % quantiles, so without diverged runs."""
     low, high = np.quantile(residuals, (0.005, 0.995), 0)
     return np.asarray(np.cov(np.clip(residuals, low, high).T))
 

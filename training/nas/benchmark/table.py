@@ -29,7 +29,7 @@ PUBLISHED_KINDS = {4: "single repeat", 12: "single repeat", 36: "single repeat",
 
 
 def logged(accuracy: npt.ArrayLike) -> Floats:
-    """−log(1 − accuracy): differences among good cells count as much as among bad ones."""
+    """Return −log(1 − accuracy): differences among good cells count as much as among bad ones."""
     return np.asarray(-np.log(1 - np.minimum(accuracy, HIGHEST)))
 
 
@@ -84,7 +84,7 @@ class Table:
         return Measurement(accuracy, seconds, kind)
 
     def repeats(self, cell: CellSpec, epochs: int = 108) -> list[tuple[float, float]]:
-        """(accuracy, seconds) of the repeats that are there; raises as `peek`."""
+        """Return (accuracy, seconds) of the repeats that are there; raises as `peek`."""
         if epochs not in self._budget:
             raise TableError(f"table: got {epochs} epochs, expected one of {', '.join(map(str, self.kinds))}")
         place, e = self._find(cell), self._budget[epochs]
@@ -98,11 +98,11 @@ class Table:
         return found
 
     def as_published(self) -> Floats:
-        """M×4 in the form of the compact file: one repeat at 4, 12 and 36 epochs, the best at 108."""
+        """Return M×4 in the compact file's form: one repeat at 4, 12 and 36 epochs, the best at 108."""
         return np.concatenate([self.accuracy[:, :-1, 0], self.accuracy[:, -1:].max(2)], 1)
 
     def _find(self, cell: CellSpec) -> int:
-        """Place of a cell among the measured ones; a canonical cell is found without a search."""
+        """Find a cell among the measured ones; a canonical cell is found without a search."""
         key = _key(cell)
         place = int(self._keys.searchsorted(key))
         if place < len(self) and self._keys[place] == key:
@@ -141,7 +141,7 @@ Others = dict[str, tuple[Ints, Floats]]
 
 
 def load_others(path: Path) -> Others:
-    """Mean accuracies of cells that others measured: rows M and values M×4 at EPOCHS, by source.
+    """Load mean accuracies of cells that others measured: rows M and values M×4 at EPOCHS, by source.
 
     CLUE gives the mean of three repeats, NASLib, at 108 alone, of one to three.
     Raises TableError as load_table.
@@ -168,13 +168,13 @@ def repeat_noise(path: Path) -> float:
 
 
 def _naslib(file: Mapping[str, npt.NDArray[np.uint16]]) -> Floats:
-    """Accuracies of the repeats that were seen, M×3, NaN where none was."""
+    """Read the accuracies of the repeats that were seen, M×3, NaN where none was."""
     counts = file["naslib_val108"]
     return np.where(counts == NOT_SEEN, np.nan, counts / VALIDATION_PICTURES)
 
 
 def load_own(path: Path) -> Table:
-    """Trainings that `search measure` wrote, as many repeats as the file has; NaN where none was.
+    """Load trainings that `search measure` wrote, as many repeats as the file has; NaN where none was.
 
     A file of CIFAR-10 trainings has EPOCHS, one of trackers the samples of a training (and AO for accuracy).
 
@@ -205,7 +205,7 @@ def load_own(path: Path) -> Table:
 
 
 def _key(cell: CellSpec) -> int:
-    """row_key of the cell as it is written: a row's, for cells that came from a table; −1: no such op."""
+    """Return row_key of the cell as it is written (a table's row for a table's cell); −1: no such op."""
     ops = 0
     for op in cell.ops:
         if op not in OPS:

@@ -56,7 +56,7 @@ def open_tfrecord(path: Path) -> Table:
 
 
 def read_tfrecord(path: Path) -> Table:
-    """All cells of the file that have three repeats at every number of epochs that it holds.
+    """Read all cells of the file that have three repeats at every number of epochs that it holds.
 
     Raises:
         TableError: the file is cut, is no such file, or holds a cell outside the space.
@@ -111,7 +111,7 @@ def records(path: Path) -> Iterator[bytes]:
 
 
 def _parse(payload: bytes, space: Space, metrics_type: Any, path: Path) -> tuple[int, int, Any]:
-    """Row of the space, epochs, and the ModelMetrics of a record."""
+    """Parse a record: row of the space, epochs, and the ModelMetrics."""
     try:
         _, epochs, adjacency, operations, encoded = json.loads(payload)
         size = round(len(adjacency) ** 0.5)

@@ -56,7 +56,7 @@ def agree(
 
 
 def cells_of(lines: list[dict[str, Any]], accuracy: Floats, measured: Ints) -> dict[str, Any]:
-    """By cell: what the table says, and our repeats; of trackers also the loss, and AO by video."""
+    """Collect by cell what the table says and our repeats; of trackers also the loss, and AO by video."""
     by_row: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
         by_row[line["row"]].append(line)
@@ -66,7 +66,7 @@ def cells_of(lines: list[dict[str, Any]], accuracy: Floats, measured: Ints) -> d
         "cpu": lines[0]["cpu"],
         "rows": rows,
         "published": [round(float(accuracy[row]), 5) for row in rows],
-        "beats": [round(float(share), 4) for share in beaten(np.sort(accuracy), accuracy[rows])],
+        "beats": [round(float(share), 4) for share in share_below(np.sort(accuracy), accuracy[rows])],
         "measured": np.isin(rows, measured).tolist(),
         "ours": [[line["accuracy"] for line in by_row[row]] for row in rows],
         **(
@@ -86,7 +86,7 @@ def _mean_by_video(lines: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def agreement(cells: dict[str, Any], seed: int = 0) -> dict[str, Any]:
-    """Spearman of published with our accuracy (and with the loss, where there is one), with its interval."""
+    """Correlate (Spearman) published with our accuracy, and with the loss where there is one; intervals."""
     published = np.array(cells["published"])
     ours = np.array([np.mean(values) for values in cells["ours"]])
     videos = np.array([list(v.values()) for v in cells["videos"]]) if "videos" in cells else ours[:, None]
@@ -98,7 +98,7 @@ def agreement(cells: dict[str, Any], seed: int = 0) -> dict[str, Any]:
 
 
 def _resampled(published: Floats, columns: Floats, seed: int) -> dict[str, Any]:
-    """Spearman of `published` N with the mean of the columns N×V; cells and columns are drawn anew."""
+    """Resample Spearman of `published` N with the mean of columns N×V: cells and columns drawn anew."""
     rng = np.random.default_rng(seed)
     cells, width = columns.shape
     drawn = []
@@ -114,7 +114,7 @@ def _resampled(published: Floats, columns: Floats, seed: int) -> dict[str, Any]:
 
 
 def spread_of_seeds(cells: dict[str, Any]) -> dict[str, Any]:
-    """How far the seeds of one cell lie apart, against how far the cells do; accuracy, and loss."""
+    """Compare how far the seeds of one cell lie apart with how far the cells do; accuracy, and loss."""
 
     def pooled(values: list[list[float]]) -> dict[str, float]:
         several = [v for v in values if len(v) > 1]
@@ -129,7 +129,7 @@ def spread_of_seeds(cells: dict[str, Any]) -> dict[str, Any]:
 
 
 def realisations(plain: list[dict[str, Any]], others: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each other realisation against the plain one of the same cell and seed: differences of AO and loss."""
+    """Compare each other realisation with the plain one of the same cell and seed: AO and loss."""
     base = {(line["row"], line["repeat"]): line for line in plain}
     groups: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
     for line in others:
@@ -157,9 +157,9 @@ def realisations(plain: list[dict[str, Any]], others: list[dict[str, Any]]) -> l
 
 
 def fit(lines: list[dict[str, Any]], accuracy: Floats) -> dict[str, Any]:
-    """Least squares of the tracking loss and of AO on what designs differ in: coefficient, standard error."""
-    shares = beaten(np.sort(accuracy), np.array([accuracy[line["row"]] for line in lines]))
-    seen = [explained(share, line["network"]) for share, line in zip(shares.tolist(), lines, strict=True)]
+    """Fit tracking loss and AO on what designs differ in by least squares: coefficient, standard error."""
+    shares = share_below(np.sort(accuracy), np.array([accuracy[line["row"]] for line in lines]))
+    seen = [fit_inputs(share, line["network"]) for share, line in zip(shares.tolist(), lines, strict=True)]
     names = ["constant", *seen[0]]
     x = np.array([[1.0, *numbers.values()] for numbers in seen])
     found: dict[str, Any] = {"trainings": len(lines)}
@@ -175,12 +175,12 @@ def fit(lines: list[dict[str, Any]], accuracy: Floats) -> dict[str, Any]:
     return found
 
 
-def beaten(ascending: Floats, accuracy: Floats) -> Floats:
-    """Share of all cells that are below each accuracy, N; by ranks, a diverged training is no outlier."""
+def share_below(ascending: Floats, accuracy: Floats) -> Floats:
+    """Return the share of all cells below each accuracy, N; by ranks, a diverged training is no outlier."""
     return np.searchsorted(ascending, accuracy) / len(ascending)
 
 
-def explained(share: float, network: dict[str, Any]) -> dict[str, float]:
+def fit_inputs(share: float, network: dict[str, Any]) -> dict[str, float]:
     """Describe a design in the fit's numbers: share of cells that its cell beats; of `depths` the mean."""
     return {
         "cell": share,
@@ -192,7 +192,7 @@ def explained(share: float, network: dict[str, Any]) -> dict[str, float]:
 
 def predicted_loss(share: float, network: dict[str, Any], fitted: dict[str, Any]) -> float:
     """Return what `fit` expects a design to lose."""
-    numbers = {"constant": 1.0, **explained(share, network)}
+    numbers = {"constant": 1.0, **fit_inputs(share, network)}
     return sum(float(fitted["loss"][name][0]) * value for name, value in numbers.items())
 
 
@@ -214,7 +214,7 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
 
 
 def table_of_fit(fitted: dict[str, Any]) -> list[list[str]]:
-    """Tabulate what one more of each number of `explained` changes."""
+    """Tabulate what one more of each number of `fit_inputs` changes."""
     rows = [["one more of", "tracking loss", "AO on val"]]
     words = {"cell": "share of all cells that the cell beats", "scale, doublings": "doubling of the widths"}
     for name in fitted["loss"]:
@@ -224,7 +224,7 @@ def table_of_fit(fitted: dict[str, Any]) -> list[list[str]]:
 
 
 def draw(document: dict[str, Any], path: Path) -> None:
-    """Rank of the published accuracy against ours: CIFAR-10, AO, tracking loss; a point a training."""
+    """Draw the rank of published accuracy against ours: CIFAR-10, AO, tracking loss; a point per training."""
     from matplotlib.figure import Figure
 
     figure = Figure((14, 4.4), layout="constrained")

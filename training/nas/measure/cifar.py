@@ -32,7 +32,7 @@ class Pictures:
 
 
 def read_split(folder: Path) -> tuple[Pictures, Pictures]:
-    """NAS-Bench-101's split of the 50,000: batches 1 to 4 to train on, batch 5 to validate on.
+    """Read NAS-Bench-101's split of the 50,000: batches 1 to 4 to train on, batch 5 to validate on.
 
     Raises:
         SourceError: FOLDER is not the pack's cifar10 folder.
@@ -52,8 +52,8 @@ def read_split(folder: Path) -> tuple[Pictures, Pictures]:
     return whole[:FIRST_OF_VALIDATION], whole[FIRST_OF_VALIDATION:]
 
 
-def normalised(pixels: npt.NDArray[np.uint8]) -> Tensor:
-    """N×s×s×3 RGB to float N×3×s×s, channels last, of about mean 0 and deviation 1."""
+def normalise(pixels: npt.NDArray[np.uint8]) -> Tensor:
+    """Scale N×s×s×3 RGB to float N×3×s×s, channels last, of about mean 0 and deviation 1."""
     x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
     mean, spread = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, SPREAD))
     return ((x - mean) / spread).contiguous(memory_format=torch.channels_last)

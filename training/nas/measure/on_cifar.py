@@ -29,7 +29,7 @@ from models.nas.network import NasBenchNetwork
 from models.nas.space import enumerate_space
 from tracker.arrays import Bools, Ints
 from training.nas.benchmark.table import Table, TableError
-from training.nas.measure.cifar import SIDE, Pictures, normalised, read_split
+from training.nas.measure.cifar import SIDE, Pictures, normalise, read_split
 from training.run.jobs import read_lines, train_all
 
 BATCH, RATE, WEIGHT_DECAY, PADDING = 256, 0.2, 1e-4, 4
@@ -65,7 +65,7 @@ def measure(
 
 
 def spread(table: Table, count: int) -> list[int]:
-    """Rows whose published accuracies at 108 epochs lie at evenly spaced ranks."""
+    """Choose rows whose published accuracies at 108 epochs lie at evenly spaced ranks."""
     order = np.argsort(table.as_published()[:, -1], kind="stable")
     return [int(row) for row in table.rows[order[np.linspace(0, len(order) - 1, count).round().astype(int)]]]
 
@@ -73,7 +73,7 @@ def spread(table: Table, count: int) -> list[int]:
 def train_cell(
     row: int, repeat: int, scaled: Scaled, train: Pictures, validation: Pictures
 ) -> dict[str, Any]:
-    """One training on one thread; the line for it."""
+    """Train one cell on one thread; return its line."""
     torch.set_num_threads(1)
     torch.manual_seed(1000 * repeat + row % 1000)
     cell = enumerate_space()[row]
@@ -105,23 +105,23 @@ def train_cell(
 
 @torch.no_grad()
 def accuracy(net: torch.nn.Module, pictures: Pictures) -> float:
-    """Share of pictures named right, batch norm by its running moments."""
+    """Return the share of pictures classified right, batch norm by its running moments."""
     net.eval()
     right = 0
     for start in range(0, len(pictures), 500):
         part = pictures[slice(start, start + 500)]
-        right += int((net(normalised(part.pixels)).argmax(1).numpy() == part.labels).sum())
+        right += int((net(normalise(part.pixels)).argmax(1).numpy() == part.labels).sum())
     return right / len(pictures)
 
 
 def _batches(train: Pictures, steps: int, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Shuffled epoch by epoch without a rest; each picture is cropped out of its padding, maybe flipped."""
+    """Yield batches, shuffled by epoch, without a rest; pictures are cropped from padding, maybe flipped."""
     order = np.concatenate([rng.permutation(len(train)) for _ in range(-(-steps * BATCH // len(train)))])
     for chosen in order[: steps * BATCH].reshape(steps, BATCH):
         corners = rng.integers(0, 2 * PADDING + 1, (BATCH, 2))
         flips = rng.random(BATCH) < 0.5
         yield (
-            normalised(_augmented(train.pixels[chosen], corners, flips)),
+            normalise(_augmented(train.pixels[chosen], corners, flips)),
             torch.from_numpy(train.labels[chosen]),
         )
 

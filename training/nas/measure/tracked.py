@@ -67,8 +67,10 @@ LAYOUT: dict[str, tuple[type, tuple[int, ...]]] = {
 }
 
 
-def kept_samples(data: Path, teacher_files: tuple[Path, Path], count: int = SAMPLES, jobs: int = 2) -> Arrays:
-    """Memory-mapped columns of LAYOUT, `count` long; made on first use (minutes, 1.5 GB).
+def cached_samples(
+    data: Path, teacher_files: tuple[Path, Path], count: int = SAMPLES, jobs: int = 2
+) -> Arrays:
+    """Open memory-mapped columns of LAYOUT, `count` long; made on first use (minutes, 1.5 GB).
 
     Raises:
         SourceError, ModelError: packs or teacher are missing.
@@ -82,7 +84,8 @@ def kept_samples(data: Path, teacher_files: tuple[Path, Path], count: int = SAMP
             np.lib.format.open_memmap(part / f"{name}.npy", "w+", kind, (count, *shape))
         starts = range(0, count, BATCH)
         work = Parallel(jobs, return_as="generator_unordered")(
-            delayed(_keep)(part, data, teacher_files, chunk) for chunk in np.array_split(starts, 8 * jobs)
+            delayed(_write_samples)(part, data, teacher_files, chunk)
+            for chunk in np.array_split(starts, 8 * jobs)
         )
         for _ in track(work, "making samples", 8 * jobs, transient=True):
             pass
@@ -90,7 +93,7 @@ def kept_samples(data: Path, teacher_files: tuple[Path, Path], count: int = SAMP
     return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in LAYOUT}
 
 
-def _keep(folder: Path, data: Path, teacher_files: tuple[Path, Path], starts: Ints) -> None:
+def _write_samples(folder: Path, data: Path, teacher_files: tuple[Path, Path], starts: Ints) -> None:
     """Write samples from each of `starts`, with what the teacher says of them."""
     stream = PairStream(open_store(data), SEED_OF_SAMPLES, "tracked")
     teacher = NanoTrackTeacher(*teacher_files, threads=1)
@@ -125,7 +128,7 @@ class Losses:
 
 
 def losses_of(network: DepthGate, samples: Arrays, rows: Ints) -> Losses:
-    """Tracking, the teacher's map, and its features, weighed as in the recipes' phase `exits`."""
+    """Compute losses of tracking, the teacher's map and its features, weighed as in the phase `exits`."""
     part = {name: torch.from_numpy(column[rows]) for name, column in samples.items()}
     [exit_], [stage] = network.exits, network.spec.stages
     assert stage.side is not None
@@ -171,14 +174,14 @@ def train_design(design: Design, seed: int, samples: Arrays) -> tuple[DepthGate,
 
 
 def _rate(seen: int, count: int) -> float:
-    """Linear warm-up, then cosine to 0."""
+    """Return the rate: linear warm-up, then cosine to 0."""
     if seen < WARM_UP:
         return RATE * (seen + BATCH) / (WARM_UP + BATCH)
     return RATE * 0.5 * (1 + math.cos(math.pi * (seen - WARM_UP) / (count - WARM_UP)))
 
 
 def track_val(network: DepthGate, folder: Path) -> dict[str, float]:
-    """AO by source video, mean over its tracks and three starts, in closed loop."""
+    """Track the val split in closed loop; AO by source video, mean over its tracks and three starts."""
     tracker = Tracker(TorchEngine(network), one_deep(load_manifest(find("default"))))
     found: dict[str, list[float]] = defaultdict(list)
     for sequence in read_pack(folder):
@@ -224,7 +227,7 @@ def measure_tracked(
     if tasks:
         weights = data / "peers/weights"
         files = weights / "nanotrackv3_nanotrack_backbone.onnx", weights / "nanotrackv3_nanotrack_head.onnx"
-        kept_samples(data, files, jobs=jobs)
+        cached_samples(data, files, jobs=jobs)
         calls = [delayed(_measure_one)(design, repeat, data, files) for design, repeat in tasks]
         train_all(calls, out, jobs, "training trackers")
     return read_lines(out)
@@ -232,7 +235,7 @@ def measure_tracked(
 
 def _measure_one(design: Design, repeat: int, data: Path, teacher_files: tuple[Path, Path]) -> dict[str, Any]:
     begun = time.perf_counter()
-    network, loss = train_design(design, repeat, kept_samples(data, teacher_files))
+    network, loss = train_design(design, repeat, cached_samples(data, teacher_files))
     seconds = time.perf_counter() - begun
     videos = track_val(network, data / "video/val")
     return {

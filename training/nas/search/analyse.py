@@ -86,7 +86,7 @@ def analyse(table: Table, landscape: Landscape, out: Path) -> dict[str, Any]:
 
 
 def replacements(space: Space, landscape: Landscape) -> dict[str, dict[str, float]]:
-    """Mean change of noise-free accuracy, in points, when one operation of a cell becomes another.
+    """Return the mean change of noise-free accuracy, in points, when one operation becomes another.
 
     Over all cells of seven vertices and all places; both cells are of the same graph.
     """
@@ -109,7 +109,7 @@ def replacements(space: Space, landscape: Landscape) -> dict[str, dict[str, floa
 
 
 def walk_autocorrelation(landscape: Landscape, seed: int = 0) -> Floats:
-    """Correlation of the accuracy at two places of a random walk, by the steps between them, 0 … LAGS.
+    """Correlate the accuracy at two places of a random walk, by the steps between them, 0 … LAGS.
 
     A step flips one edge or changes one operation of the raw cell; steps that
     are illegal, or that pruning undoes, are drawn again.
@@ -142,7 +142,7 @@ def walk_autocorrelation(landscape: Landscape, seed: int = 0) -> Floats:
 
 
 def draw(document: dict[str, Any], table: Table, seconds: Floats, parameters: Floats, path: Path) -> None:
-    """Six panels: accuracies, cost, shapes, operations, replacement, locality."""
+    """Draw six panels: accuracies, cost, shapes, operations, replacement, locality."""
     from matplotlib.figure import Figure
 
     figure = Figure((14, 8), layout="constrained")

@@ -70,7 +70,7 @@ class Trace(NamedTuple):
 
 
 def search(name: str, landscape: Landscape, seconds: float, seed: int) -> Trace:
-    """One run until the simulated seconds are spent.
+    """Run one search until the simulated seconds are spent.
 
     The incumbent is the cell with the highest accuracy seen at any budget; its
     regret is that of its noise-free value against the best of the landscape.
@@ -157,7 +157,7 @@ def _earlier(path: Path, source: str, best: float) -> dict[str, Any]:
 
 
 def _curves(traces: list[Trace], limit: float) -> dict[str, Any]:
-    """Quantiles of the regret over the seeds at every time of the grid within the limit."""
+    """Return quantiles of the regret over the seeds at every time of the grid within the limit."""
     grid = GRID[limit * 1.0001 >= GRID]
     regret = np.stack([t.regret[np.searchsorted(t.seconds, grid, "right") - 1] for t in traces])
     known = grid[np.isfinite(regret).all(0)]
@@ -196,7 +196,7 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
 
 
 def draw(document: dict[str, Any], path: Path) -> None:
-    """Median regret and the middle half of the seeds against simulated seconds; right: the common range."""
+    """Draw median regret and the seeds' middle half against simulated seconds; right: the common range."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import StrMethodFormatter
 

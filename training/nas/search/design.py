@@ -52,7 +52,7 @@ class Design:
 
     @classmethod
     def of_row(cls, row: int, **choices: Any) -> "Design":
-        """Of a cell of the space by its row."""
+        """Make the design of a cell of the space by its row."""
         cell = enumerate_space()[row]
         place = {cell.output: MAX_VERTICES - 1}
         adj = sum(1 << edge_bit(i, place.get(j, j)) for i, j in cell.edges)
@@ -85,7 +85,7 @@ class Design:
         return NetworkSpec(tuple(stages), HEAD_CHANNELS)
 
     def features(self) -> float:
-        """Numbers that the cells hand on for one frame: channels × positions, summed over all cells.
+        """Count the numbers that the cells hand on for one frame: channels × positions, over all cells.
 
         What a design can say, whatever its cell and its realisation cost.
         """
@@ -108,8 +108,8 @@ def random_design(rng: np.random.Generator, rows: Sequence[int] = ()) -> Design:
     return Design.of_row(_drawn(rng, rows), **choices) if rows else Design(next(random_cells(rng)), **choices)
 
 
-def mutated(design: Design, mutations: Mutations, rng: np.random.Generator) -> Design:
-    """One thing changes: in half of the cases the cell, else one of the choices around it."""
+def mutate(design: Design, mutations: Mutations, rng: np.random.Generator) -> Design:
+    """Change one thing: in half of the cases the cell, else one of the choices around it."""
     if rng.random() < 0.5:
         return replace(design, raw=mutations.of(design.raw))
     name = str(rng.choice(list(CHOICES)))

@@ -45,7 +45,7 @@ class Searcher(Protocol):
 
 
 def random_cells(rng: np.random.Generator) -> Iterator[Raw]:
-    """Legal cells without end: every edge with probability ½, operations uniform, others redrawn."""
+    """Yield legal cells without end: edges with probability ½, operations uniform, others redrawn."""
     index = raw_index()
     while True:
         adj = rng.integers(0, 1 << PAIRS, DRAWN_AT_ONCE)

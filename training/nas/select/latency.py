@@ -86,7 +86,7 @@ def open_times(file: Path) -> StageTimes:
 
 
 def measure_stage(spec: StageSpec, carry: int | None) -> StageCost:
-    """One stage with weights at random, as a graph of its own."""
+    """Measure one stage with weights at random, as a graph of its own."""
     stage = Stage(spec, carry).eval()
     inputs = [] if spec.side is None else [torch.rand(1, 3, spec.side, spec.side)]
     inputs += [] if carry is None else [torch.rand(1, carry, MAP_PX, MAP_PX)]

@@ -28,8 +28,8 @@ from models.nas.features import parameters
 from models.nas.space import Space, enumerate_space
 from models.network import NetworkSpec
 from tracker.arrays import Floats
-from training.nas.measure.agree import beaten, predicted_loss
-from training.nas.search.design import Design, mutated, random_design
+from training.nas.measure.agree import predicted_loss, share_below
+from training.nas.search.design import Design, mutate, random_design
 from training.nas.search.searchers import Mutations
 from training.nas.select.latency import StageCost, StageTimes
 
@@ -38,7 +38,7 @@ ROWS_OF_TABLE = 12
 
 
 @dataclass(frozen=True)
-class Weighed:
+class Candidate:
     """A design, the accuracy of its cell (0 … 1), what its stages cost, and what speaks for it."""
 
     design: Design
@@ -63,12 +63,12 @@ def accuracy_and_features(design: Design, accuracy: float) -> tuple[float, ...]:
     return accuracy, design.features()
 
 
-def expected(fitted: dict[str, Any], accuracy: Floats) -> Merits:
+def merits_by_fit(fitted: dict[str, Any], accuracy: Floats) -> Merits:
     """Return the merits by training.nas.measure.agree.fit; `accuracy`: of every cell of the space."""
     ascending = np.sort(accuracy)
 
     def merits(design: Design, reached: float) -> tuple[float, ...]:
-        share = float(beaten(ascending, np.array(reached)))
+        share = float(share_below(ascending, np.array(reached)))
         return (-predicted_loss(share, asdict(design), fitted),)
 
     return merits
@@ -81,7 +81,7 @@ def explore(
     evaluations: int,
     merits: Merits = accuracy_and_features,
     seed: int = 0,
-) -> list[Weighed]:
+) -> list[Candidate]:
     """Weigh `evaluations` designs, most of them children of the front within the budget.
 
     Args:
@@ -91,18 +91,18 @@ def explore(
     rng = np.random.default_rng(seed)
     mutations, space = Mutations(rng), enumerate_space()
     small = small_and_accurate(accuracy, space)
-    weighed: dict[NetworkSpec, Weighed] = {}
+    weighed: dict[NetworkSpec, Candidate] = {}
     for count in track(range(evaluations), "weighing designs", transient=True):
         near = [w for w in front(list(weighed.values())) if w.ms <= budget_ms]
         if count >= STARTERS and near:
-            design = mutated(near[int(rng.integers(len(near)))].design, mutations, rng)
+            design = mutate(near[int(rng.integers(len(near)))].design, mutations, rng)
         else:
             design = random_design(rng, small if count % 2 else ())
         network = design.network(space)
         if network not in weighed:
             reached = float(accuracy[design.row])
             speaks = merits(design, reached)
-            weighed[network] = Weighed(design, reached, tuple(times.of(network)), speaks)
+            weighed[network] = Candidate(design, reached, tuple(times.of(network)), speaks)
         if count % 20 == 0:
             times.save()
     times.save()
@@ -110,14 +110,14 @@ def explore(
 
 
 def small_and_accurate(accuracy: Floats, space: Space) -> list[int]:
-    """Rows of the cells than which none with as few parameters is more accurate."""
+    """Return the rows of cells that no cell with as few parameters beats in accuracy."""
     order = np.lexsort((-accuracy, parameters(space, np.arange(len(space)))))
     best = np.maximum.accumulate(accuracy[order])
     return [int(row) for row in order[np.flatnonzero(np.diff(best, prepend=-1.0) > 0)]]
 
 
-def front(weighed: Sequence[Weighed]) -> list[Weighed]:
-    """Those that no other equals or beats in every merit and in milliseconds at once."""
+def front(weighed: Sequence[Candidate]) -> list[Candidate]:
+    """Return the designs that no other equals or beats in every merit and in milliseconds at once."""
     if not weighed:
         return []
     goods = np.array([(*w.merits, -w.ms) for w in weighed])
@@ -128,14 +128,14 @@ def front(weighed: Sequence[Weighed]) -> list[Weighed]:
 
 
 def document_of(
-    weighed: list[Weighed], budget_ms: float, source: str, host: dict[str, Any]
+    weighed: list[Candidate], budget_ms: float, source: str, host: dict[str, Any]
 ) -> dict[str, Any]:
-    """Front, the best design within the budget where one merit decides, and what MACs say of time."""
+    """Collect the front, the best design within the budget by a single merit, and MACs against time."""
     space = enumerate_space()
     kept = sorted(front(weighed), key=lambda w: w.ms)
     stages = list({stage for w in weighed for stage in w.stages})
     within = [w for w in kept if w.ms <= budget_ms and len(w.merits) == 1]
-    chosen = {"chosen": described(max(within, key=lambda w: w.merits), space)} if within else {}
+    chosen = {"chosen": as_json(max(within, key=lambda w: w.merits), space)} if within else {}
     document = {
         **chosen,
         "command": "python app.py search select",
@@ -143,7 +143,7 @@ def document_of(
         "host": host,
         "budget_ms": budget_ms,
         "weighed": len(weighed),
-        "front": [described(w, space) for w in kept],
+        "front": [as_json(w, space) for w in kept],
         "macs_against_ms": macs_against_ms(stages, weighed),
     }
     return {**document, "table": table_of(document)}
@@ -164,7 +164,7 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
-def described(weighed: Weighed, space: Space) -> dict[str, Any]:
+def as_json(weighed: Candidate, space: Space) -> dict[str, Any]:
     """Return a design as JSON."""
     design = weighed.design
     return {
@@ -181,8 +181,8 @@ def described(weighed: Weighed, space: Space) -> dict[str, Any]:
     }
 
 
-def macs_against_ms(stages: list[StageCost], weighed: list[Weighed]) -> dict[str, Any]:
-    """Spearman, and how far apart stages and designs of about the same MACs are in time."""
+def macs_against_ms(stages: list[StageCost], weighed: list[Candidate]) -> dict[str, Any]:
+    """Correlate MACs with time, and say how far apart in time stages and designs of equal MACs are."""
     of_stages = np.array([(s.macs / 1e6, 1e3 * s.seconds) for s in stages])
     of_designs = np.array([(w.mmacs, w.ms) for w in weighed])
     return {
@@ -197,7 +197,7 @@ def macs_against_ms(stages: list[StageCost], weighed: list[Weighed]) -> dict[str
 
 
 def _spread_at_equal(points: Floats, tolerance: float = 0.05) -> float:
-    """Median over designs of the largest ratio of ms among those within `tolerance` of its MACs."""
+    """Return the median over designs of the largest ratio of ms within `tolerance` of their MACs."""
     ratios = []
     for macs, _ in points:
         near = points[abs(points[:, 0] / macs - 1) <= tolerance, 1]
@@ -205,14 +205,14 @@ def _spread_at_equal(points: Floats, tolerance: float = 0.05) -> float:
     return float(np.median(ratios))
 
 
-def write(document: dict[str, Any], weighed: list[Weighed], out: Path) -> None:
-    """OUT/select.json and select.png."""
+def write(document: dict[str, Any], weighed: list[Candidate], out: Path) -> None:
+    """Write OUT/select.json and select.png."""
     write_json(out / "select.json", document)
     draw(document, weighed, out / "select.png")
 
 
-def draw(document: dict[str, Any], weighed: list[Weighed], path: Path) -> None:
-    """Left: the first merit against time, the front in colour; right: MACs against time."""
+def draw(document: dict[str, Any], weighed: list[Candidate], path: Path) -> None:
+    """Draw the first merit against time, the front in colour; right: MACs against time."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.data.compose.motion import after, apply, draw_path, inverse, mirrored, placed, through
+from training.data.compose.motion import after, apply, draw_path, inverse, place, reflect, through
 
 TIMES = np.array([0.0, 10, 16, 30])
 VALUES = np.array([[0.0, 5], [10, 0], [4, 4], [-3, 8]])
@@ -31,7 +31,7 @@ def test_it_is_smooth_at_a_knot_unless_the_knot_is_sudden():
 @pytest.mark.parametrize("point, expected", [(3.0, 3), (12.0, 8), (-4.0, 4), (23.0, 3), (-11.0, 9)])
 def test_reflection_at_walls_0_and_10(point, expected):
     low, high = np.zeros(1), np.full(1, 10.0)
-    assert mirrored(np.array([point]), low, high) == pytest.approx([expected])
+    assert reflect(np.array([point]), low, high) == pytest.approx([expected])
 
 
 def test_a_path_begins_where_it_is_told_and_keeps_about_inside():
@@ -43,7 +43,7 @@ def test_a_path_begins_where_it_is_told_and_keeps_about_inside():
 
 
 def test_a_placed_picture_is_turned_about_its_pivot():
-    maps = placed(np.array([[50.0, 40]]), np.array([[2.0, 3.0]]), np.array([np.pi / 2]), (10, 20))
+    maps = place(np.array([[50.0, 40]]), np.array([[2.0, 3.0]]), np.array([np.pi / 2]), (10, 20))
     points = apply(maps, np.array([[10.0, 20], [11, 20], [10, 21]]))[0]
     assert points == pytest.approx(np.array([[50, 40], [50, 42], [47, 40]]))
 

@@ -9,7 +9,7 @@ from tracker.crop import Window, cut
 from training.data.compose.look import Look
 from training.data.compose.pairs import FRAMES, ComposedPairs, draw_window, has_company, share_inside
 from training.data.compose.render import render
-from training.data.feed import feed, joined
+from training.data.feed import concatenate, feed
 from training.data.store import mean_colour
 
 CLEAR = Look(np.ones((FRAMES, 3)), np.zeros(FRAMES), shutter=0, soft=0, noise=0, quality=None)
@@ -37,7 +37,7 @@ def test_a_sample_depends_on_seed_phase_and_index_alone(library, pairs):
 
 
 def test_a_batch_is_what_the_feed_and_the_losses_expect(pairs):
-    whole = joined(list(feed(pairs, [(0, 4), (4, 3)], workers=2)))
+    whole = concatenate(list(feed(pairs, [(0, 4), (4, 3)], workers=2)))
     assert {side: crop.shape for side, crop in whole.search.items()} == {
         128: (7, 128, 128, 3),
         256: (7, 256, 256, 3),

@@ -99,7 +99,7 @@ def test_what_is_measured_is_kept_and_an_interrupted_run_goes_on(tmp_path, monke
         }
 
     monkeypatch.setattr(room, "_measure_one", one)
-    monkeypatch.setattr(room, "kept_samples", lambda *args, **kw: {})
+    monkeypatch.setattr(room, "cached_samples", lambda *args, **kw: {})
     out = tmp_path / "trackers.jsonl"
     room.measure_tracked([DESIGN], 1, tmp_path, out, jobs=1)
     lines = room.measure_tracked(
@@ -129,7 +129,7 @@ def test_kept_samples_are_the_streams(data, tmp_path, monkeypatch):
     weights = data / "peers/weights"
     files = weights / "nanotrackv3_nanotrack_backbone.onnx", weights / "nanotrackv3_nanotrack_head.onnx"
     monkeypatch.setattr(room, "FITTED_ON", 8)
-    kept = room.kept_samples(data, files, count=30, jobs=1)
+    kept = room.cached_samples(data, files, count=30, jobs=1)
     batch = PairStream(store, room.SEED_OF_SAMPLES, "tracked").batch(24, 6)
     assert np.array_equal(kept["search"][24:], batch.search[128])
     assert np.array_equal(kept["boxes"][24:], batch.boxes)

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.nas.space import enumerate_space
 from models.network import DepthGate
-from training.nas.search.design import CHOICES, Design, mutated, random_design
+from training.nas.search.design import CHOICES, Design, mutate, random_design
 from training.nas.search.searchers import Mutations
 
 
@@ -49,7 +49,7 @@ def test_a_mutant_differs_in_one_thing():
     mutations, changed = Mutations(rng), set()
     parent = random_design(rng)
     for _ in range(200):
-        child = mutated(parent, mutations, rng)
+        child = mutate(parent, mutations, rng)
         different = [name for name in ("raw", *CHOICES) if getattr(child, name) != getattr(parent, name)]
         assert len(different) <= 1  # a mutated cell may come out the same
         changed.update(different)

@@ -12,14 +12,14 @@ from training.nas.search.design import Design
 from training.nas.search.searchers import Raw
 from training.nas.select.latency import StageCost
 from training.nas.select.select import (
-    Weighed,
+    Candidate,
     accuracy_and_features,
-    described,
+    as_json,
     document_of,
-    expected,
     explore,
     front,
     macs_against_ms,
+    merits_by_fit,
     small_and_accurate,
 )
 
@@ -44,7 +44,7 @@ def test_the_selected_network_is_what_the_search_wrote():
 
 def weighed(accuracy, scale, ms, macs=1_000_000):
     design = Design.of_row(0, scale=scale)
-    return Weighed(design, accuracy, (StageCost(ms / 1e3, macs),), accuracy_and_features(design, accuracy))
+    return Candidate(design, accuracy, (StageCost(ms / 1e3, macs),), accuracy_and_features(design, accuracy))
 
 
 def test_the_front_against_a_look_at_every_pair():
@@ -53,12 +53,12 @@ def test_the_front_against_a_look_at_every_pair():
         weighed(rng.integers(5) / 5, rng.choice([0.5, 1.0]), float(rng.integers(1, 6))) for _ in range(60)
     ]
     goods = [(w.accuracy, w.design.features(), -w.ms) for w in many]
-    expected = [
+    merits_by_fit = [
         w
         for w, own in zip(many, goods, strict=True)
         if not any(all(a >= b for a, b in zip(o, own, strict=True)) and o != own for o in goods)
     ]
-    assert front(many) == expected and front([]) == []
+    assert front(many) == merits_by_fit and front([]) == []
 
 
 def test_cells_that_no_smaller_one_beats():
@@ -99,7 +99,7 @@ def test_a_search_finds_accurate_cells_within_the_budget():
     found = explore(accuracy, Known(), budget_ms=4.0, evaluations=200)
     late = [w.accuracy for w in found[60:]]
     assert np.mean(late) > np.mean([w.accuracy for w in found[:60]]), "children are of the front"
-    entry = json.loads(json.dumps(described(found[0], enumerate_space())))
+    entry = json.loads(json.dumps(as_json(found[0], enumerate_space())))
     assert design_of(entry) == found[0].design and entry["row"] == found[0].design.row
 
 
@@ -109,7 +109,7 @@ def test_a_fit_decides_what_is_chosen_within_the_budget():
     fitted = {"loss": {name: [0.0, 0.0] for name in names}}
     fitted["loss"] |= {"constant": [1.0, 0.0], "scale, doublings": [-0.1, 0.0]}
     accuracy = np.full(len(enumerate_space()), 0.9)
-    found = explore(accuracy, Known(), 3.0, 120, expected(fitted, accuracy))
+    found = explore(accuracy, Known(), 3.0, 120, merits_by_fit(fitted, accuracy))
     chosen = document_of(found, 3.0, "a table", {})["chosen"]
     assert chosen["scale"] == max(w.design.scale for w in found if w.ms <= 3.0)
     assert chosen["merits"] == [pytest.approx(-1 + 0.1 * np.log2(chosen["scale"]), abs=1e-5)]
