@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from models.card import card
 from models.cost import macs, measured
 from models.engine import load_network
+from models.exits import EMBEDDING, TEMPLATE_ROWS
 from models.network import MAP_PX, SEARCH_PX, STRIDE, TEMPLATE_PX, DepthGate, pixels
 
 OPSET = 18
@@ -128,7 +129,8 @@ def stage_inputs(network: DepthGate, k: int) -> dict[str, Tensor]:
         inputs[f"search_{side}"] = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     if k > 1:
         inputs["carry"] = torch.zeros(2, network.spec.stages[k - 2].width, MAP_PX, MAP_PX)
-    inputs[f"template_{k}"] = torch.zeros(2, 65, 96)
+    rows = network.spec.heads[k - 1].branches * TEMPLATE_ROWS
+    inputs[f"template_{k}"] = torch.zeros(2, rows, EMBEDDING + 1)
     return inputs
 
 

@@ -86,7 +86,7 @@ class Phase:
     """One stretch of training with a clock of its own, from 0 to `samples`.
 
     Attributes:
-        name: features (distil the teacher's features), exits (track at every exit), gates; with
+        name: features (distil the teacher's features), heads (its answers, on its features), exits (track at every exit), gates; with
             `data.images` classify.
         batch: samples an update, over all processes; lr: peak rate.
         warmup_samples: linear rise, then `decay`.
