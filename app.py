@@ -210,11 +210,14 @@ def _add_train(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FILE.png", help="of --explain (default: RUN.plan.png beside the run)"
     )
     p.add_argument("--processes", type=positive, metavar="N", help="of --explain: as torchrun would start it")
+    p.add_argument(
+        "--show-batch", type=Path, metavar="OUT.png", help="draw what the network sees first, train nothing"
+    )
     p.set_defaults(run=_train)
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from training import explain, loop
+    from training import explain, loop, show_batch
     from training.distributed.world import leads
     from training.recipe.errors import RecipeError
     from training.recipe.load import load
@@ -230,6 +233,9 @@ def _train(arguments: argparse.Namespace) -> int:
         picture = picture or folder.with_name(f"{folder.name}.plan.png")
         explain.draw_plan(explained, picture)
         print(f"plan {picture}")
+        return DONE
+    if arguments.show_batch:
+        print(show_batch.show_batch(wanted, arguments.show_batch))
         return DONE
     for flag in ("out", "processes"):
         if getattr(arguments, flag) is not None:
@@ -265,7 +271,12 @@ def _add_calibrate(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p = verbs.add_parser("calibrate", parents=[common], help="solve the gates' thresholds on held-out videos")
     p.add_argument("artefact", type=Path, help="folder of the artefact; its manifest.json is rewritten")
     p.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder with index.json: the val split"
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="folder with index.json: the val split; may be given several times",
     )
     p.set_defaults(run=_calibrate)
 

@@ -59,6 +59,12 @@ def _add_eval(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     w.add_argument("--out", type=Path, required=True, metavar="DIR", help="an interrupted sweep goes on")
     w.add_argument("--model", default="default", metavar="NAME")
     w.set_defaults(run=_eval_sweep)
+    e = kinds.add_parser("presence", parents=[common], help="losses declared, targets found again")
+    e.add_argument("folder", type=Path, help="of sequences in which targets leave and return")
+    e.add_argument("--out", type=Path, required=True, metavar="FILE", help="the figures as JSON")
+    e.add_argument("--model", default="default", metavar="NAME")
+    e.add_argument("--contenders", default="default,full,depth:1", metavar="A,B,…", help="budgets of ours")
+    e.set_defaults(run=_eval_presence)
     r = kinds.add_parser("report", parents=[common], help="one HTML page of a finished eval folder")
     r.add_argument("out", type=Path, help="where eval folder wrote")
     r.add_argument("folder", type=Path, help="the folder of sequences that it ran on")
@@ -87,13 +93,14 @@ def _eval_folder(arguments: argparse.Namespace) -> int:
     from eval.onepass.folder import evaluate_folder
     from eval.results.figures import write_figure
     from eval.results.tables import evaluation_table
+    from tracker.files import write_text
 
     names = None if arguments.contenders is None else arguments.contenders.split(",")
     document = evaluate_folder(
         arguments.folder, arguments.out, arguments.model, names, arguments.starts, arguments.jobs
     )
     table = evaluation_table(document)
-    (arguments.out / "evaluation.md").write_text(table + "\n")
+    write_text(arguments.out / "evaluation.md", table + "\n")
     write_figure(document, arguments.out / "evaluation.png")
     print(table)
     return 0
@@ -104,6 +111,15 @@ def _eval_sweep(arguments: argparse.Namespace) -> int:
     from eval.results.tables import sweep_table
 
     print(sweep_table(sweep(arguments.folder, arguments.out, arguments.model)))
+    return 0
+
+
+def _eval_presence(arguments: argparse.Namespace) -> int:
+    from eval.onepass.presence import evaluate_presence
+    from eval.results.tables import presence_table
+
+    names = tuple(arguments.contenders.split(","))
+    print(presence_table(evaluate_presence(arguments.folder, arguments.out, arguments.model, names)))
     return 0
 
 
@@ -165,9 +181,6 @@ def _add_bench(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p = verbs.add_parser("bench", parents=[common], help="milliseconds of update, side by side in one run")
     what = p.add_mutually_exclusive_group()
     what.add_argument("--data", type=Path, metavar="DIR", help="folder with index.json: time whole updates")
-    what.add_argument(
-        "--costs", type=Path, metavar="FILE", help="time the stages alone, write models/costs.json"
-    )
     what.add_argument("--parts", action="store_true", help="time crops, stages and decoding apart")
     what.add_argument("--single", type=Path, metavar="FILE", help="time a tracker.onnx beside the stages")
     p.add_argument("--sequences", default="OTB/David,UAV123/bike1,VOT2015/car1", metavar="A,B,…")
@@ -196,14 +209,8 @@ def _bench(arguments: argparse.Namespace) -> int:
         print(tables.forms_table(forms.compare_forms(arguments.model, arguments.single, arguments.json)))
     elif arguments.parts:
         print(tables.latency_table(parts.latency(arguments.model, arguments.threads, arguments.json)))
-    elif arguments.costs is not None:
-        table = bench.write_costs(arguments.model, arguments.costs)
-        for k, seconds in enumerate(table["seconds"], start=1):
-            print(f"stage {k}  {seconds * 1e3:.3f} ms")
-        for k, seconds in enumerate(table["backbone_seconds"], start=1):
-            print(f"stage {k} without its exit  {seconds * 1e3:.3f} ms")
     elif arguments.data is None:
-        raise SourceError("bench: expected one of --data DIR, --costs FILE, --parts, --single FILE")
+        raise SourceError("bench: expected one of --data DIR, --parts, --single FILE")
     else:
         peers = [] if arguments.peers is None else arguments.peers.split(",")
         names = arguments.sequences.split(",")

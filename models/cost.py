@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.exits import EMBEDDING, TEMPLATE_CELLS, TEMPLATE_ROWS
+from models.exits import EMBEDDING, TEMPLATE_CELLS
 from models.network import MAP_PX, DepthGate, NetworkSpec
 from models.registry import NETWORKS
 from tracker.errors import ModelError
@@ -69,9 +69,11 @@ def macs(network: DepthGate) -> tuple[list[int], list[int]]:
         for k, spec in enumerate(network.spec.stages, start=1):
             counts.clear()
             crop = None if spec.side is None else torch.zeros(1, 3, spec.side, spec.side)
-            branches = network.spec.heads[k - 1].branches
-            template = torch.zeros(1, branches * TEMPLATE_ROWS, EMBEDDING + 1)
+            head = network.spec.heads[k - 1]
+            template = torch.zeros(1, *head.template_shape)
             carry = network.stage(k, crop, carry, template).carry
-            per_stage.append(sum(counts.values()) + branches * TEMPLATE_CELLS * EMBEDDING * MAP_PX**2)
+            per_stage.append(
+                sum(counts.values()) + max(1, head.branches) * TEMPLATE_CELLS * EMBEDDING * MAP_PX**2
+            )
             without_exit.append(sum(n for conv, n in counts.items() if conv in backbone))
     return per_stage, without_exit[:-1]

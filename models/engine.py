@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from models.network import DepthGate, pixels
 from models.registry import build
+from tracker.arrays import Float32s, Image
 from tracker.engine import StageOutput
 from tracker.errors import ManifestError
 from tracker.manifest import Manifest
@@ -46,7 +45,7 @@ class TorchEngine:
         self._network = network
         self.depths = network.depths
 
-    def template(self, crops: Mapping[int, npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.float32]]:
+    def template(self, crops: Mapping[int, Image]) -> list[Float32s]:
         with torch.inference_mode():
             # a stage that reads a search crop of side s reads a template crop of side s / 2
             inputs = {2 * side: pixels(torch.from_numpy(crop)) for side, crop in crops.items()}
@@ -55,9 +54,9 @@ class TorchEngine:
     def stage(
         self,
         k: int,
-        crop: npt.NDArray[np.uint8] | None,
-        carry: npt.NDArray[np.float32] | None,
-        template: npt.NDArray[np.float32],
+        crop: Image | None,
+        carry: Float32s | None,
+        template: Float32s,
     ) -> StageOutput:
         with torch.inference_mode():
             result = self._network.stage(
@@ -75,9 +74,7 @@ class TorchEngine:
             carry=None if last else result.carry.numpy(),
         )
 
-    def pass_on(
-        self, k: int, crop: npt.NDArray[np.uint8] | None, carry: npt.NDArray[np.float32] | None
-    ) -> npt.NDArray[np.float32]:
+    def pass_on(self, k: int, crop: Image | None, carry: Float32s | None) -> Float32s:
         with torch.inference_mode():
             features: Tensor = self._network.backbone.stages[k - 1](
                 None if crop is None else pixels(torch.from_numpy(crop)),
@@ -86,5 +83,5 @@ class TorchEngine:
         return features.numpy()
 
 
-def _numpy(value: Tensor | None) -> npt.NDArray[np.float32] | None:
+def _numpy(value: Tensor | None) -> Float32s | None:
     return None if value is None else value.numpy()

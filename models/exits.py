@@ -27,13 +27,19 @@ class HeadSpec:
 
     Attributes:
         channels: of the towers.
-        branches: correlations: 1, which score and box share, or 2, one each, each weighed and smoothed.
+        branches: correlations: 1, which score and box share, 2, one each, each weighed and smoothed, or 0:
+            MixedExit.
         layers: separable 5×5 convolutions of either tower.
     """
 
     channels: int
     branches: int = 1
     layers: int = 1
+
+    @property
+    def template_shape(self) -> tuple[int, int]:
+        """Rows and columns of what an exit keeps of the template."""
+        return max(1, self.branches) * TEMPLATE_ROWS, EMBEDDING + (self.branches > 0)
 
 
 class Correlation(nn.Module):
@@ -100,7 +106,7 @@ class Exit(nn.Module):
 
     def heads(self) -> list[nn.Module]:
         """Everything but the embedding."""
-        return [self.correlations, self.score_tower, self.box_tower, self.score, self.box]
+        return [child for name, child in self.named_children() if name != "embed"]
 
     def template(self, embedding: Tensor) -> Tensor:
         """Embedding of the template N×96×8×8 to the rows N×(65·branches)×97 of this exit's correlations."""
@@ -113,6 +119,62 @@ class Exit(nn.Module):
         score = self.score(self.score_tower(seen[0]))
         ltrb = torch.exp(self.box(self.box_tower(seen[-1])).float().clamp(-4.0, 3.0))
         return score, ltrb
+
+
+class MixedExit(nn.Module):
+    """The first release's form: one correlation, a dense 3×3 that both towers share, one separable 5×5 each."""
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(width, EMBEDDING, 1)
+        self.kernels = nn.Conv2d(EMBEDDING, EMBEDDING, 1)
+        self.modulation = nn.Conv2d(EMBEDDING, EMBEDDING, 1)
+        self.fuse = conv_bn(TEMPLATE_CELLS + EMBEDDING, channels, 1)
+        self.mix = conv_bn(channels, channels, 3)
+        self.score_tower = separable(channels, 5)
+        self.box_tower = separable(channels, 5)
+        self.score = nn.Conv2d(channels, 1, 1)
+        self.box = nn.Conv2d(channels, 4, 1)
+        nn.init.constant_(self.score.bias, -2.0)
+        nn.init.normal_(self.box.weight, 0, 0.01)
+        nn.init.constant_(self.box.bias, 0.7)
+
+    def heads(self) -> list[nn.Module]:
+        """Everything but the embedding."""
+        return [child for name, child in self.named_children() if name != "embed"]
+
+    def template(self, embedding: Tensor) -> Tensor:
+        """Embedding of the template N×96×8×8 to this exit's kernels N×65×96.
+
+        Rows 0 … 63 correlate, row 64 modulates channels (mean of the central 4×4 cells).
+        """
+        kernels = self.kernels(embedding).flatten(2).transpose(1, 2) * EMBEDDING**-0.5
+        centre = self.modulation(embedding[:, :, 2:6, 2:6].mean((2, 3), keepdim=True))
+        return torch.cat([kernels, centre.flatten(2).transpose(1, 2)], 1)
+
+    def forward(self, embedding: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """Search embedding N×96×h×w and template N×65×96 to logits N×1×h×w and ltrb N×4×h×w in strides."""
+        n, c, h, w = embedding.shape
+        kernels, modulation = template[:, :TEMPLATE_CELLS], template[:, TEMPLATE_CELLS]
+        similarity = torch.matmul(kernels, embedding.flatten(2)).reshape(n, TEMPLATE_CELLS, h, w)
+        x = torch.cat([similarity, embedding * modulation.reshape(n, c, 1, 1)], 1)
+        x = self.mix(self.fuse(x))
+        score = self.score(self.score_tower(x))
+        ltrb = torch.exp(self.box(self.box_tower(x)).float().clamp(-4.0, 3.0))
+        return score, ltrb
+
+
+def statistics(score: Tensor, depth: float) -> Tensor:
+    """What a gate may know of a response map: N×1×h×w logits to N×18.
+
+    Of p = sigmoid(score): log of the kurtosis; entropy of p / Σp over log(hw);
+    mean; margin between the two highest local peaks; depth / D; the five
+    highest local peaks (3×3 maxima); and the offsets of peaks 2 … 5 from the
+
+
+def make_exit(width: int, spec: HeadSpec) -> Exit | MixedExit:
+    """The exit of a stage of `width` channels."""
+    return Exit(width, spec) if spec.branches else MixedExit(width, spec.channels)
 
 
 def statistics(score: Tensor, depth: float) -> Tensor:

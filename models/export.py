@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from models.card import card
 from models.cost import macs, measured
 from models.engine import load_network
-from models.exits import EMBEDDING, TEMPLATE_ROWS
 from models.network import MAP_PX, SEARCH_PX, STRIDE, TEMPLATE_PX, DepthGate, pixels
+from tracker.files import replacing_folder, write_bytes, write_json, write_text
 
 OPSET = 18
 FORMAT = 1
@@ -85,24 +85,25 @@ def export(weights: Path, out: Path) -> Path:
     training = _provenance(weights.parent)
     architecture = training.get("recipe", {}).get("network", DEFAULT_NETWORK)
     network = load_network(weights, architecture)
-    out.mkdir(parents=True, exist_ok=True)
-    _write_graph(
-        _Template(network),
-        _template_inputs(),
-        [f"template_{k}" for k in range(1, network.depths + 1)],
-        out / "template.onnx",
-    )
+    with replacing_folder(out) as folder:
+        _write_graphs(network, folder)
+        shutil.copyfile(weights, folder / "weights.safetensors")
+        name, _, tag = out.name.partition(".")
+        head = {"format": FORMAT, "name": name, "tag": tag}
+        write_manifest(folder, head | _manifest(network, architecture, training))
+    return out
+
+
+def _write_graphs(network: DepthGate, folder: Path) -> None:
+    templates = [f"template_{k}" for k in range(1, network.depths + 1)]
+    _write_graph(_Template(network), _template_inputs(), templates, folder / "template.onnx")
     for k in range(1, network.depths + 1):
         outputs = ["score", "ltrb", "statistics"] + (["gate", "carry_out"] if k < network.depths else [])
         inputs = stage_inputs(network, k)
-        _write_graph(StageGraph(network, k), inputs, outputs, out / f"stage_{k}.onnx")
+        _write_graph(StageGraph(network, k), inputs, outputs, folder / f"stage_{k}.onnx")
         if k < network.depths:
             del inputs[f"template_{k}"]
-            _write_graph(BackboneGraph(network, k), inputs, ["carry_out"], out / f"backbone_{k}.onnx")
-    if weights.resolve() != (out / "weights.safetensors").resolve():
-        shutil.copyfile(weights, out / "weights.safetensors")
-    _write_manifest(network, architecture, out, training)
-    return out
+            _write_graph(BackboneGraph(network, k), inputs, ["carry_out"], folder / f"backbone_{k}.onnx")
 
 
 def _provenance(run: Path) -> dict[str, Any]:
@@ -129,8 +130,7 @@ def stage_inputs(network: DepthGate, k: int) -> dict[str, Tensor]:
         inputs[f"search_{side}"] = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     if k > 1:
         inputs["carry"] = torch.zeros(2, network.spec.stages[k - 2].width, MAP_PX, MAP_PX)
-    rows = network.spec.heads[k - 1].branches * TEMPLATE_ROWS
-    inputs[f"template_{k}"] = torch.zeros(2, rows, EMBEDDING + 1)
+    inputs[f"template_{k}"] = torch.zeros(2, *network.spec.heads[k - 1].template_shape)
     return inputs
 
 
@@ -154,7 +154,7 @@ def _write_graph(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str
         del node.metadata_props[:]
         node.doc_string = ""
     onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString())
+    write_bytes(path, model.SerializeToString())
 
 
 def _dynamic(module: nn.Module, inputs: dict[str, Tensor], n: Any) -> Any:
@@ -162,17 +162,14 @@ def _dynamic(module: nn.Module, inputs: dict[str, Tensor], n: Any) -> Any:
     return shapes if isinstance(module, _Template) else (shapes,)
 
 
-def _write_manifest(network: DepthGate, architecture: str, out: Path, training: dict[str, Any]) -> None:
+def _manifest(network: DepthGate, architecture: str, training: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest of an artefact that is not calibrated yet, without its name, format and files."""
     import onnxruntime
 
     table = measured(network.spec)
     stage_macs, backbone_macs = macs(network)
     tau = [UNCALIBRATED] * (network.depths - 1)
-    name, _, tag = out.name.partition(".")
-    manifest = {
-        "format": FORMAT,
-        "name": name,
-        "tag": tag,
+    return {
         "precision": "fp32",
         "depths": network.depths,
         "geometry": {
@@ -184,7 +181,7 @@ def _write_manifest(network: DepthGate, architecture: str, out: Path, training: 
             "template_sides": [TEMPLATE_PX // 2, TEMPLATE_PX],
             "stage_sides": [stage.side for stage in network.spec.stages],
         },
-        "decode": {"window": 0.45, "penalty": 0.02, "size_rate": 1.0},
+        "decode": {"window": 0.455, "penalty": 0.138, "size_rate": 0.348},
         "state": {"unsure": 0.5, "lost": 0.25},
         "thresholds": {"default": tau, "table": []},
         "costs": {key: table[key] for key in ("seconds", "backbone_seconds", "host")},
@@ -202,7 +199,6 @@ def _write_manifest(network: DepthGate, architecture: str, out: Path, training: 
         },
         "training": training,
     }
-    write_manifest(out, manifest)
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
@@ -211,8 +207,8 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     manifest["files"] = {
         f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.name != "tracker.onnx"
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    (folder / "card.md").write_text(card(manifest))
+    write_json(folder / "manifest.json", manifest)
+    write_text(folder / "card.md", card(manifest))
 
 
 def single_graph(folder: Path, path: Path) -> Path:
@@ -237,7 +233,7 @@ def single_graph(folder: Path, path: Path) -> Path:
     )
     model = helper.make_model(graph, opset_imports=stages[0].opset_import, ir_version=stages[0].ir_version)
     onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString())
+    write_bytes(path, model.SerializeToString())
     return path
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.backbone import Backbone, StageSpec
-from models.exits import Exit, HeadSpec, statistics
+from models.exits import HeadSpec, make_exit, statistics
 from models.gates import Gate
 
 SEARCH_PX, TEMPLATE_PX, STRIDE, MAP_PX = 256, 128, 16, 16
@@ -39,7 +39,7 @@ class DepthGate(nn.Module):
         self.spec = spec
         self.backbone = Backbone(spec.stages)
         self.exits = nn.ModuleList(
-            Exit(stage.width, head) for stage, head in zip(spec.stages, spec.heads, strict=True)
+            make_exit(stage.width, head) for stage, head in zip(spec.stages, spec.heads, strict=True)
         )
         self.gates = nn.ModuleList(Gate() for _ in spec.stages[:-1])
         for module in self.backbone.modules():

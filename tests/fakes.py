@@ -27,7 +27,7 @@ def fake_manifest() -> Manifest:
         depths=4,
         geometry=GEOMETRY,
         decode=DecodeConstants(window=0.0, penalty=0.0, size_rate=1.0),
-        state=StateConstants(unsure=0.5, lost=0.25),
+        state=StateConstants((0.5,) * 4, (0.25,) * 4, (0.7,) * 4),
         default_tau=(0.5, 0.5, 0.5),
         table=(
             Thresholds((0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0), 0.4),
@@ -92,3 +92,36 @@ class FakeEngine:
         assert (carry is None) == (k == 1)
         self.passed.append((k, None if crop is None else crop.shape[1]))
         return np.zeros((1, 1, 16, 16), np.float32)
+
+
+class SeeingEngine(FakeEngine):
+    """Sees the white pixels of a black frame: a peak on the cell at their middle, a box around them.
+
+    `score` gives what exit k says of a target it sees; gates always stop.
+    """
+
+    def __init__(self, score: Callable[[int], float] = lambda k: 0.9) -> None:
+        super().__init__(lambda k: self._output)
+        self.score = score
+
+    def stage(self, k, crop, carry, template):
+        self._see(k, crop)
+        return super().stage(k, crop, carry, template)
+
+    def pass_on(self, k, crop, carry):
+        self._see(k, crop)
+        return super().pass_on(k, crop, carry)
+
+    def _see(self, k, crop):
+        """A stage without pixels sees what the one before it saw."""
+        if crop is not None:
+            rows, columns = np.nonzero(crop[0, :, :, 0] > 127)
+            zoom = 16 / crop.shape[1]  # cells a pixel
+            self._found = len(rows) > 0
+            if self._found:
+                self._cell = round(rows.mean() * zoom), round(columns.mean() * zoom)
+                self._sides = (np.ptp(columns) + 1) * zoom / 2, (np.ptp(rows) + 1) * zoom / 2
+        self._output = answer(score=0.02)
+        if self._found:
+            self._output = answer(tuple(min(c, 15) for c in self._cell), self.score(k))
+            self._output.ltrb[0] = np.reshape(self._sides * 2, (4, 1, 1))

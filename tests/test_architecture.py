@@ -17,7 +17,8 @@ ALLOWED = {
     "training": {"models", "tracker", "eval", "arguments"},
     "app": {"models", "tracker", "eval", "arguments", "training"},
 }
-MODELS_MAY_USE = {f"tracker.{name}" for name in ("boxes", "cache", "crop", "engine", "errors", "manifest")}
+PURE = ("arrays", "boxes", "cache", "crop", "engine", "errors", "files", "manifest")
+MODELS_MAY_USE = {f"tracker.{name}" for name in PURE}
 MOST_FILES = 15
 ONE_WAY_OF_A_FRAME = {"tracker"}
 """Folders whose files are one path, read in its order; they may hold more."""

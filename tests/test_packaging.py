@@ -1,14 +1,21 @@
-"""A wheel, and the wheel in an environment that has nothing else."""
+"""What is shipped: versions, pins, the container, a wheel, and the wheel where nothing else is installed."""
 
+import json
 import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import requires
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import app
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,15 +26,42 @@ def test_every_dependency_is_pinned():
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
     needed = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     needed += [
-        d for extra in ("train", "export", "eval", "window") for d in project["optional-dependencies"][extra]
+        d
+        for extra in ("train", "export", "eval", "window", "docs")
+        for d in project["optional-dependencies"][extra]
     ]
     names = {d.split("[")[0].split(">")[0].split("=")[0].lower().replace("_", "-") for d in needed}
     assert names - {"depthgate"} <= pinned
 
 
-def test_the_extras_of_the_readme_exist():
+def test_the_documentation_is_built_without_torch():
+    """Packages that the extra `docs` pulls, each with what it needs, as they are installed here."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert {"train", "export", "eval", "window", "web", "search", "dev"} <= set(extras)
+    pulled, waiting = set(), [Requirement(d) for d in extras["docs"]]
+    while waiting:
+        needed = waiting.pop()
+        if (named := canonicalize_name(needed.name)) in pulled:
+            continue
+        pulled.add(named)
+        for line in requires(needed.name) or []:
+            further = Requirement(line)
+            if further.marker is None or further.marker.evaluate({"extra": ""}):
+                waiting.append(further)
+    assert {"mkdocs", "nbclient"} <= pulled and "torch" not in pulled
+
+
+def test_the_version_is_the_same_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
+    assert f"\n## {version} – " in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_container_runs_a_command_of_ours_and_not_as_root():
+    lines = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    said = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines if line and line[0] != "#"}
+    assert json.loads(said["ENTRYPOINT"]) == ["depthgate"]
+    assert app._parsed(json.loads(said["CMD"])).box == (400, 50, 108, 150)
+    assert said["USER"] not in ("root", "0")
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from tracker.arrays import Floats
 from tracker.errors import BoxError
 
 Box = tuple[float, float, float, float]
-Floats = npt.NDArray[np.float64]
 
 
 def checked(box: Iterable[float], width: int, height: int) -> Box:

@@ -29,8 +29,8 @@ class Policy(Protocol):
         """D − 1 thresholds; stop at the first k with σ(gate_k) > τ_k."""
         ...
 
-    def took(self, depth: int) -> None:
-        """The frame stopped at `depth`."""
+    def took(self, macs: int) -> None:
+        """The frame cost so many multiply-accumulates."""
         ...
 
 
@@ -43,7 +43,7 @@ class Fixed:
     def taus(self) -> tuple[float, ...]:
         return self.thresholds
 
-    def took(self, depth: int) -> None:
+    def took(self, macs: int) -> None:
         pass
 
 
@@ -67,18 +67,15 @@ class MeanMacs:
             )
         rows = [(row.tau, _mean_macs(row, manifest)) for row in manifest.table]
         self._rows = sorted([(shallowest, float(least)), *rows], key=lambda row: row[1])
-        self._manifest, self._budget, self._debt = manifest, budget, 0.0
-        self._chosen = shallowest
+        self._budget, self._debt = budget, 0.0
 
     def taus(self) -> tuple[float, ...]:
         allowed = self._budget - self._debt / self.HORIZON
         affordable = [tau for tau, cost in self._rows if cost <= allowed]
-        self._chosen = affordable[-1] if affordable else self._rows[0][0]
-        return self._chosen
+        return affordable[-1] if affordable else self._rows[0][0]
 
-    def took(self, depth: int) -> None:
-        spent = self._manifest.macs(self._chosen, depth) - self._budget
-        self._debt = max(self._debt + spent, -self.HORIZON * self._budget)
+    def took(self, macs: int) -> None:
+        self._debt = max(self._debt + macs - self._budget, -self.HORIZON * self._budget)
 
 
 def _mean_macs(row: Thresholds, manifest: Manifest) -> float:

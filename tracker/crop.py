@@ -12,9 +12,8 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Image = npt.NDArray[np.uint8]
+from tracker.arrays import Image as Image
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,11 @@ class Decoder:
         self._window = (constants.window * np.outer(hann, hann).ravel()).astype(np.float32)
 
     def __call__(self, output: StageOutput, window: Window, w: float, h: float) -> Candidate:
-        """Outputs of one target (N = 1), the window they saw, and the target's last size in the frame."""
+        """Outputs of one target (N = 1), the window they saw, and the target's last size in the frame.
+
+        Where the chosen cell's numbers are not finite nothing was seen: the centre of the
+        window, the last size, score 0.
+        """
         logits = output.score.reshape(-1)
         left, top, right, bottom = output.ltrb.reshape(4, -1)
         score = 1.0 / (1.0 + np.exp(-logits))
@@ -58,7 +62,7 @@ class Decoder:
         unit = window.side / self._search_px
         x = float(self._x[i]) + (float(right[i]) - float(left[i])) / 2 * self._stride
         y = float(self._y[i]) + (float(bottom[i]) - float(top[i])) / 2 * self._stride
-        return Candidate(
+        seen = Candidate(
             cx=window.x0 + x * unit,
             cy=window.y0 + y * unit,
             w=float(left[i] + right[i]) * self._stride * unit,
@@ -66,6 +70,10 @@ class Decoder:
             score=float(score[i]),
             penalty=float(penalty[i]),
         )
+        if not math.isfinite(seen.cx + seen.cy + seen.w + seen.h + float(logits[i]) + seen.penalty):
+            half = window.side / 2
+            return Candidate(window.x0 + half, window.y0 + half, w, h, 0.0, 0.0)
+        return seen
 
     def _penalty(self, widths: Floats, heights: Floats, w: float, h: float) -> Floats:
         """exp(−k(s·r − 1)), s and r ≥ 1 the changes of scale and of ratio against w×h, all in strides."""

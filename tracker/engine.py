@@ -9,17 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from tracker.arrays import Float32s, Image
 from tracker.errors import ManifestError
 from tracker.manifest import Manifest
 
 if TYPE_CHECKING:
     import onnxruntime
-
-Crop = npt.NDArray[np.uint8]
-Tensor = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +27,11 @@ class StageOutput:
         carry: what the next stage takes, None at the last depth.
     """
 
-    score: Tensor
-    ltrb: Tensor
-    statistics: Tensor
-    gate: Tensor | None
-    carry: Tensor | None
+    score: Float32s
+    ltrb: Float32s
+    statistics: Float32s
+    gate: Float32s | None
+    carry: Float32s | None
 
 
 class Engine(Protocol):
@@ -44,15 +39,15 @@ class Engine(Protocol):
 
     depths: int
 
-    def template(self, crops: Mapping[int, Crop]) -> list[Tensor]:
+    def template(self, crops: Mapping[int, Image]) -> list[Float32s]:
         """Template crops N×s×s×3 by side to what each depth correlates with, D arrays."""
         ...
 
-    def stage(self, k: int, crop: Crop | None, carry: Tensor | None, template: Tensor) -> StageOutput:
+    def stage(self, k: int, crop: Image | None, carry: Float32s | None, template: Float32s) -> StageOutput:
         """Stage k from 1: `crop` N×s×s×3 where it reads pixels, `carry` of stage k − 1 from k = 2."""
         ...
 
-    def pass_on(self, k: int, crop: Crop | None, carry: Tensor | None) -> Tensor:
+    def pass_on(self, k: int, crop: Image | None, carry: Float32s | None) -> Float32s:
         """Stage k < D without its exit, which this frame cannot take: its carry alone."""
         ...
 
@@ -95,19 +90,19 @@ class OrtEngine:
                 path = folder / f"backbone_{k}.onnx"
                 self._backbones.append(_session(path, threads, provider, inputs[:-1], ["carry_out"]))
 
-    def template(self, crops: Mapping[int, Crop]) -> list[Tensor]:
+    def template(self, crops: Mapping[int, Image]) -> list[Float32s]:
         return list(self._template.run(None, {name: crops[side] for side, name in self._template_inputs}))
 
-    def stage(self, k: int, crop: Crop | None, carry: Tensor | None, template: Tensor) -> StageOutput:
+    def stage(self, k: int, crop: Image | None, carry: Float32s | None, template: Float32s) -> StageOutput:
         outputs = self._stages[k - 1].run(None, self._feed(k, crop, carry, template))
         last = (None, None) if k == self.depths else ()
         return StageOutput(*outputs, *last)
 
-    def pass_on(self, k: int, crop: Crop | None, carry: Tensor | None) -> Tensor:
-        handed: Tensor = self._backbones[k - 1].run(None, self._feed(k, crop, carry))[0]
+    def pass_on(self, k: int, crop: Image | None, carry: Float32s | None) -> Float32s:
+        handed: Float32s = self._backbones[k - 1].run(None, self._feed(k, crop, carry))[0]
         return handed
 
-    def _feed(self, k: int, *arrays: Crop | Tensor | None) -> dict[str, Crop | Tensor]:
+    def _feed(self, k: int, *arrays: Image | Float32s | None) -> dict[str, Image | Float32s]:
         """The arrays that are there under the stage's input names, which stand in the same order."""
         given = [array for array in arrays if array is not None]
         return dict(zip(self._stage_inputs[k - 1], given, strict=False))

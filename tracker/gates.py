@@ -3,15 +3,16 @@
 import math
 
 from tracker.engine import StageOutput
+from tracker.manifest import ALWAYS
 
 
 def stop_probability(output: StageOutput) -> float:
     """σ of the gate's logit for one target (N = 1); 1 at the last depth, where there is no gate."""
     if output.gate is None:
         return 1.0
-    return 1.0 / (1.0 + math.exp(-float(output.gate[0, 0])))
+    return 0.5 + 0.5 * math.tanh(0.5 * float(output.gate[0, 0]))
 
 
 def stops(output: StageOutput, tau: float) -> bool:
-    """True when σ(gate) > τ, or nothing lies deeper. The gate, not its stick-breaking share."""
-    return output.gate is None or stop_probability(output) > tau
+    """True when σ(gate) > τ, τ is ALWAYS, or nothing lies deeper. The gate, not its stick-breaking share."""
+    return output.gate is None or tau <= ALWAYS or stop_probability(output) > tau

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from tracker.errors import ManifestError
 
 FORMAT = 1
-NEVER = 1.0  # σ(gate) > 1 never holds
+ALWAYS, NEVER = 0.0, 1.0  # τ of an exit that every frame takes, and of one that none takes
 T = TypeVar("T", int, float)
 
 
@@ -42,10 +42,15 @@ class DecodeConstants:
 
 @dataclass(frozen=True)
 class StateConstants:
-    """A score below `unsure` is UNSURE, below `lost` LOST."""
+    """Limits of presence, one an exit.
 
-    unsure: float
-    lost: float
+    A score of exit k below unsure[k - 1] is UNSURE, below lost[k - 1] LOST; a target elsewhere in the
+    frame needs found[k - 1].
+    """
+
+    unsure: tuple[float, ...]
+    lost: tuple[float, ...]
+    found: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ def _parse(raw: Mapping[str, Any]) -> Manifest:
         depths=depths,
         geometry=Geometry(**geometry),
         decode=DecodeConstants(**{k: float(v) for k, v in raw["decode"].items()}),
-        state=StateConstants(**{k: float(v) for k, v in raw["state"].items()}),
+        state=_state(raw["state"], depths),
         default_tau=_taus(raw["thresholds"]["default"], depths),
         table=table,
         stage_seconds=_numbers(raw["costs"]["seconds"], depths, "costs.seconds"),
@@ -162,6 +167,22 @@ def _parse(raw: Mapping[str, Any]) -> Manifest:
         model=dict(raw["model"]),
         raw=raw,
     )
+
+
+def _state(raw: Mapping[str, Any], depths: int) -> StateConstants:
+    """The limits stand as D numbers, or as one for every exit; an older manifest does not say `found`."""
+    given = {"found": raw["unsure"], **raw}
+    state = StateConstants(**{key: _limits(value, depths, f"state.{key}") for key, value in given.items()})
+    for low, middle, high in zip(state.lost, state.unsure, state.found, strict=True):
+        if not 0 <= low <= middle <= high <= 1:
+            raise ValueError(
+                f"state got limits {low}, {middle}, {high}, expected 0 <= lost <= unsure <= found <= 1"
+            )
+    return state
+
+
+def _limits(values: Any, depths: int, what: str) -> tuple[float, ...]:
+    return _numbers(values if isinstance(values, list) else [values] * depths, depths, what)
 
 
 def _taus(values: Any, depths: int) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ MIN_SIDE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class TrackState:
-    """Centre and size in pixels of a width×height frame, and the last verdict."""
+    """Centre and size in pixels of a width×height frame, the last verdict, and for how many frames LOST."""
 
     cx: float
     cy: float
@@ -22,6 +22,7 @@ class TrackState:
     width: int
     height: int
     verdict: str = TRACKED
+    lost: int = 0
 
     @classmethod
     def at(cls, box: Box, width: int, height: int) -> "TrackState":
@@ -40,22 +41,35 @@ class TrackState:
         side = context_side(self.w, self.h) * geometry.search_px / geometry.template_px
         return window_at(self.cx, self.cy, side)
 
-    def follow(self, seen: Candidate, decode: DecodeConstants, limits: StateConstants) -> "TrackState":
-        """The state after a frame.
+    def follow(
+        self, seen: Candidate, depth: int, decode: DecodeConstants, limits: StateConstants
+    ) -> "TrackState":
+        """The state after a frame in which exit `depth` has seen the candidate.
 
-        The centre jumps to the candidate, the size follows at rate
-        penalty · score · size_rate. A candidate below `lost` is not believed:
-        position and size stay, so a box never drifts or grows after a loss.
+        The centre jumps to it whatever its score: a search that stays where the target was
+        does not find it again. The size follows at rate penalty · score · size_rate, and is
+        held while LOST; only a TRACKED target is no longer LOST.
         """
-        if not seen.score >= limits.lost:  # NaN is not believed either
-            return self._as(self.cx, self.cy, self.w, self.h, LOST)
+        verdict = verdict_of(seen.score, depth, limits)
+        if verdict == LOST or (verdict == UNSURE and self.verdict == LOST):
+            return self._as(seen.cx, seen.cy, self.w, self.h, LOST, self.lost + 1)
         rate = seen.penalty * seen.score * decode.size_rate
-        verdict = UNSURE if seen.score < limits.unsure else TRACKED
         w, h = self.w + (seen.w - self.w) * rate, self.h + (seen.h - self.h) * rate
         return self._as(seen.cx, seen.cy, w, h, verdict)
 
-    def _as(self, cx: float, cy: float, w: float, h: float, verdict: str) -> "TrackState":
+    def moved(self, cx: float, cy: float) -> "TrackState":
+        """The same target at another place of the frame."""
+        return self._as(cx, cy, self.w, self.h, self.verdict, self.lost)
+
+    def _as(self, cx: float, cy: float, w: float, h: float, verdict: str, lost: int = 0) -> "TrackState":
         cx, cy = min(max(cx, 0.0), float(self.width)), min(max(cy, 0.0), float(self.height))
         w = min(max(w, MIN_SIDE), max(float(self.width), MIN_SIDE))
         h = min(max(h, MIN_SIDE), max(float(self.height), MIN_SIDE))
-        return TrackState(cx, cy, w, h, self.width, self.height, verdict)
+        return TrackState(cx, cy, w, h, self.width, self.height, verdict, lost)
+
+
+def verdict_of(score: float, depth: int, limits: StateConstants) -> str:
+    """TRACKED, UNSURE or LOST: what a score of exit `depth` (from 1) says."""
+    if score >= limits.unsure[depth - 1]:
+        return TRACKED
+    return UNSURE if score >= limits.lost[depth - 1] else LOST

@@ -2,7 +2,7 @@
 
 import importlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,13 @@ import numpy.typing as npt
 from tracker.boxes import Box, checked
 from tracker.budget import Policy, parse_budget
 from tracker.crop import CropPyramid, Image, Window
-from tracker.decode import Decoder
-from tracker.engine import Engine, OrtEngine, StageOutput
+from tracker.decode import Candidate, Decoder
+from tracker.engine import Engine, OrtEngine
 from tracker.errors import FrameError, ModelError
 from tracker.gates import stops
-from tracker.manifest import NEVER, Manifest, load_manifest
-from tracker.state import LOST, TrackState
+from tracker.manifest import ALWAYS, NEVER, Manifest, load_manifest
+from tracker.redetect import Round, deepest, is_found, shallowest
+from tracker.state import LOST, TRACKED, TrackState, verdict_of
 from tracker.template import Fill, make_template, mean_colour
 from tracker.zoo import find
 
@@ -26,7 +27,7 @@ class Prediction:
     """One frame's answer.
 
     Attributes:
-        box: x, y, w, h in pixels of the frame; the last believed one when LOST.
+        box: x, y, w, h in pixels of the frame; while LOST the best guess, with the last believed size.
         score: of the chosen cell, 0 … 1.
         present: False when the target is LOST.
         depth: stages that ran, 1 … D.
@@ -52,6 +53,7 @@ class Tracker:
         self._engine = engine
         self._decode = Decoder(manifest.geometry, manifest.decode)
         self._state: TrackState | None = None
+        self._round = Round()
         self._fill: Fill = (0, 0, 0)
         self._templates: list[npt.NDArray[np.float32]] = []
         self.budget = budget
@@ -107,11 +109,12 @@ class Tracker:
 
         Raises:
             FrameError: not such a frame. BoxError: not finite, no area, or outside the frame.
+            ModelError: the network's answer is not finite. A tracker that was running goes on as it was.
         """
         height, width = _frame_size(frame)
-        self._state = TrackState.at(checked(box, width, height), width, height)
-        self._fill = mean_colour(frame)
-        self._templates = make_template(self._engine, frame, self._state, self.manifest.geometry, self._fill)
+        state, fill = TrackState.at(checked(box, width, height), width, height), mean_colour(frame)
+        self._templates = make_template(self._engine, frame, state, self.manifest.geometry, fill)
+        self._state, self._fill, self._round = state, fill, Round()
         self._policy = parse_budget(self._budget, self.manifest)
 
     def update(self, frame: Image) -> Prediction:
@@ -121,31 +124,52 @@ class Tracker:
             FrameError: not such a frame, another size, or init was not called.
         """
         start = time.perf_counter()
-        state = self._checked_state(frame)
-        window = state.search_window(self.manifest.geometry)
-        taus = self._policy.taus()
-        output, depth = self._run(frame, window, taus)
-        seen = self._decode(output, window, state.w, state.h)
-        state = state.follow(seen, self.manifest.decode, self.manifest.state)
-        self._state = state
-        self._policy.took(depth)
+        state, taus = self._checked_state(frame), self._policy.taus()
+        claim = self._round.claim
+        at, taus = (state, taus) if claim is None else (claim, deepest(taus))
+        seen, depth = self._look(frame, at.search_window(self.manifest.geometry), at, taus)
+        found = at.follow(seen, depth, self.manifest.decode, self.manifest.state)
+        macs = self.manifest.macs(taus, depth)
+        if claim is None:
+            macs += self._look_elsewhere(frame, found, shallowest(taus))
+        else:
+            found = (
+                found if is_found(seen, depth, self.manifest.state) else replace(state, lost=state.lost + 1)
+            )
+            self._round = replace(self._round, claim=None)
+        self._state = found
+        self._policy.took(macs)
         return Prediction(
-            box=state.box,
+            box=found.box,
             score=seen.score,
-            present=state.verdict != LOST,
+            present=found.verdict != LOST,
             depth=depth,
             seconds=time.perf_counter() - start,
-            state=state.verdict,
-            macs=self.manifest.macs(taus, depth),
+            state=found.verdict,
+            macs=macs,
         )
 
-    def _run(self, frame: Image, window: Window, thresholds: tuple[float, ...]) -> tuple[StageOutput, int]:
-        """Stages until a gate says stop; a crop is cut when a stage first asks for its side.
+    def _look_elsewhere(self, frame: Image, state: TrackState, taus: tuple[float, ...]) -> int:
+        """One window of the round, when the target is lost; the multiply-accumulates that it took."""
+        self._round = self._round.after(state, self.manifest.geometry)
+        window = self._round.window
+        if window is None:
+            return 0
+        seen, depth = self._look(frame, window, state, taus)
+        if is_found(seen, depth, self.manifest.state):
+            self._round = replace(self._round, claim=state.moved(seen.cx, seen.cy))
+        return self.manifest.macs(taus, depth)
 
-        An exit that the thresholds rule out is not evaluated.
+    def _look(
+        self, frame: Image, window: Window, state: TrackState, thresholds: tuple[float, ...]
+    ) -> tuple[Candidate, int]:
+        """Stages until a gate says stop, and what that exit sees; a crop is cut when a stage asks for it.
+
+        An exit that the thresholds rule out is not evaluated. A gate that stops early is not
+        believed when its exit would not call the target TRACKED: a deeper one has the last word.
         """
         carry: npt.NDArray[np.float32] | None = None
-        taus = (*thresholds, 0.0)
+        taus = (*thresholds, ALWAYS)
         crops = CropPyramid(frame, window, self._fill)
         sides = self.manifest.geometry.stage_sides
         for k, (side, tau, template) in enumerate(zip(sides, taus, self._templates, strict=True), start=1):
@@ -155,9 +179,11 @@ class Tracker:
                 continue
             output = self._engine.stage(k, crop, carry, template)
             if stops(output, tau):
-                break
+                seen = self._decode(output, window, state.w, state.h)
+                if tau <= ALWAYS or verdict_of(seen.score, k, self.manifest.state) == TRACKED:
+                    break
             carry = output.carry
-        return output, k
+        return seen, k
 
     def _checked_state(self, frame: Image) -> TrackState:
         height, width = _frame_size(frame)

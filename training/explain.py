@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from eval.results.store import save_figure
 from training.data.open import open_data
 from training.recipe.checks import norm_group
 from training.recipe.schema import Phase, Recipe
@@ -127,8 +128,7 @@ def draw_plan(explained: list[Explained], path: Path) -> None:
         axes[4, column].set_xlabel("samples")
         axes[4, column].xaxis.set_major_locator(MaxNLocator(6))
         axes[4, column].xaxis.set_major_formatter(EngFormatter(sep=""))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def _some(one: Explained) -> list[int]:

@@ -13,7 +13,6 @@ all hold the same weights and average after it, and rank 0 alone writes.
 """
 
 import copy
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
+from tracker.files import write_json
 from training.data.feed import feed
 from training.data.open import open_data
 from training.distributed.group_batch_norm import convert_batch_norm, normalisation_group
@@ -171,7 +171,7 @@ def _prepare(world: World, recipe: Recipe, folder: Path, state: dict[str, Any] |
             folder.mkdir(parents=True, exist_ok=True)
             write_recipe(recipe, folder)
             about = environment(recipe, data, bf16, world)
-            (folder / "environment.json").write_text(json.dumps(about, indent=1))
+            write_json(folder / "environment.json", about)
     return Run(world, hook, recipe, folder, task, network, average, bf16)
 
 

@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from tracker import Prediction, Tracker
+from tracker.arrays import Image
 from tracker.boxes import Box
-
-Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

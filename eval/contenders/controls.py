@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from eval.contenders.base import Answer, answer_of
 from tracker import Tracker
+from tracker.arrays import Image
 from tracker.boxes import Box
 
 
@@ -27,14 +28,14 @@ class RandomDepth:
         self._ends = weights.cumsum()[:-1] / weights.sum()
         self._updates = max(1, updates)
 
-    def init(self, frame: npt.NDArray[np.uint8], box: Box) -> None:
+    def init(self, frame: Image, box: Box) -> None:
         quota = (np.arange(self._updates) + self._rng.random()) / self._updates
         self._depths = 1 + self._rng.permutation(np.searchsorted(self._ends, quota, side="right"))
         self._at = 0
         self._tracker.budget = "full"
         self._tracker.init(frame, box)
 
-    def update(self, frame: npt.NDArray[np.uint8]) -> Answer:
+    def update(self, frame: Image) -> Answer:
         self._tracker.budget = f"depth:{self._depths[self._at % self._updates]}"
         self._at += 1
         return answer_of(self._tracker.update(frame))

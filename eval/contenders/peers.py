@@ -7,14 +7,11 @@ from types import ModuleType
 from typing import Any
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 
 from eval.contenders.base import Answer, Contender
+from tracker.arrays import Image
 from tracker.boxes import Box
 from tracker.errors import SourceError
-
-Image = npt.NDArray[np.uint8]
 
 
 class OpenCVTracker:

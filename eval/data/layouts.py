@@ -9,10 +9,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from eval.data.sequences import Sequence, read_frames
 from eval.results.store import digest, folder_for, stamp, video_stamp
+from tracker.arrays import Floats
 from tracker.errors import SourceError
 
 JPEG_QUALITY = 95
@@ -70,7 +70,7 @@ def short_name(sequence: Sequence) -> str:
     return sequence.name.split("/")[-1]
 
 
-def _write_rows(path: Path, boxes: npt.NDArray[np.float64]) -> None:
+def _write_rows(path: Path, boxes: Floats) -> None:
     path.write_text("".join(",".join(f"{v:.4f}" for v in box) + "\n" for box in boxes))
 
 

@@ -12,17 +12,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from tracker.arrays import Bools, Float32s, Floats
 from tracker.boxes import Box
 from tracker.errors import SourceError
 
-Region = npt.NDArray[np.float32] | None
+Region = Float32s | None
 Bounds = tuple[int, int, int, int]
 EMPTY: Bounds = (0, 0, 0, 0)
 
 
-def rectangle(box: Iterable[float]) -> npt.NDArray[np.float32]:
+def rectangle(box: Iterable[float]) -> Float32s:
     """x, y, w, h as a region."""
     return np.asarray(list(box), np.float32)
 
@@ -44,7 +44,7 @@ def read_regions(path: Path) -> list[Region]:
     return regions
 
 
-def read_rows(path: Path) -> list[npt.NDArray[np.float64] | None]:
+def read_rows(path: Path) -> list[Floats | None]:
     """Numbers between commas, tabs or spaces; a row with a NaN or an empty cell is None, an empty row none.
 
     Raises:
@@ -57,7 +57,7 @@ def read_rows(path: Path) -> list[npt.NDArray[np.float64] | None]:
     return [_numbers(line, f"{path}, row {i}") for i, line in enumerate(lines, start=1)]
 
 
-def _numbers(line: str, where: str) -> npt.NDArray[np.float64] | None:
+def _numbers(line: str, where: str) -> Floats | None:
     cells = line.split(",") if "," in line else line.split()
     try:
         values = np.array([float(cell) if cell.strip() else math.nan for cell in cells])
@@ -77,7 +77,7 @@ def is_empty(region: Region) -> bool:
     return bool((region.min(0) == region.max(0)).any())
 
 
-def hull(region: npt.NDArray[np.float32]) -> Box:
+def hull(region: Float32s) -> Box:
     """The axis-aligned box x, y, w, h around a region."""
     if region.ndim == 1:
         x, y, w, h = (float(v) for v in region)
@@ -121,7 +121,7 @@ def _bounds(region: Region) -> Bounds:
     return int(x0), int(y0), int(x1), int(y1)
 
 
-def _mask(region: Region, bounds: Bounds) -> npt.NDArray[np.bool_]:
+def _mask(region: Region, bounds: Bounds) -> Bools:
     """The pixels of `bounds` (last ones included) that a rounded region covers."""
     mask = np.zeros((bounds[3] - bounds[1] + 1, bounds[2] - bounds[0] + 1), bool)
     if region is None:
@@ -135,7 +135,7 @@ def _mask(region: Region, bounds: Bounds) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def _fill(mask: npt.NDArray[np.bool_], points: npt.NDArray[np.float64]) -> None:
+def _fill(mask: Bools, points: Floats) -> None:
     """Fill a polygon row by row between pairs of crossings, as the toolkit does."""
     height, width = mask.shape
     edges = list(zip(points.tolist(), np.roll(points, 1, 0).tolist(), strict=True))

@@ -10,14 +10,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from eval.data.regions import hull, read_rows
+from tracker.arrays import Bools, Floats, Image
 from tracker.boxes import Box
 from tracker.errors import SourceError
 from tracker.frames import PictureFolder
 
-Boxes = npt.NDArray[np.float64]
 COLUMNS: dict[int, tuple[int, ...]] = {4: (4,), 8: (4, 2)}  # of a row: a box, or four corners
 PICTURES_UNDER = ("img", "color", "frames")
 
@@ -33,13 +32,13 @@ class Sequence:
     name: str
     dataset: str
     video: Path
-    boxes: Boxes
+    boxes: Floats
     same_frames_as: str | None
     source_video: str
     entry: dict[str, Any]
 
     @property
-    def visible(self) -> npt.NDArray[np.bool_]:
+    def visible(self) -> Bools:
         """N booleans: the row holds a box of positive area."""
         with np.errstate(invalid="ignore"):
             return np.isfinite(self.boxes).all(1) & (self.boxes[:, 2:] > 0).all(1)
@@ -49,7 +48,7 @@ class Sequence:
         return replace(self, boxes=self.boxes[:frames])
 
 
-def read_boxes(path: Path) -> Boxes:
+def read_boxes(path: Path) -> Floats:
     """Rows `x,y,w,h`, or the four corners `x1,y1,…,x4,y4`, to N×4; empty or `nan` cells become NaN.
 
     A box around the corners stands for them.
@@ -149,7 +148,7 @@ def _from_folder(folder: Path) -> Sequence:
     return Sequence(folder.name, folder.parent.name, video, boxes, None, folder.name, {})
 
 
-def _absent(path: Path, count: int) -> npt.NDArray[np.bool_]:
+def _absent(path: Path, count: int) -> Bools:
     """A 0 or 1 a frame of GOT-10k: the target is absent."""
     words = path.read_text().split()
     if len(words) != count or not set(words) <= {"0", "1"}:
@@ -176,7 +175,7 @@ def chosen(sequences: list[Sequence], names: str | None, dataset: str) -> list[S
     return [by_name[name] for name in names.split(",")]
 
 
-def read_frames(video: Path) -> Iterator[npt.NDArray[np.uint8]]:
+def read_frames(video: Path) -> Iterator[Image]:
     """Decode a video, or read a folder of pictures, in order, BGR uint8 H×W×3.
 
     Raises:

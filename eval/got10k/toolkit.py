@@ -22,6 +22,7 @@ from eval.contenders.names import describe_model, origin
 from eval.got10k.package_data import OTB_VERSIONS, open_dataset, quiet
 from eval.results.host import describe_host
 from eval.results.store import digest, folder_for, forget_unless, stamp, write_json
+from tracker.arrays import Floats, Image
 from tracker.boxes import Box
 from tracker.errors import SourceError
 
@@ -30,7 +31,6 @@ with warnings.catch_warnings():
     from got10k.experiments import ExperimentGOT10k, ExperimentOTB, ExperimentUAV123
     from got10k.trackers import Tracker as PackageTracker
 
-Floats = npt.NDArray[np.float64]
 Contenders = dict[str, Contender]
 NORMALISED = np.linspace(0, 0.5, 51)
 OPE = {"uav123": "UAV123", "nfs": "NfS", "dtb70": "DTB70", "lasot": "LaSOT"}
@@ -52,7 +52,7 @@ class InPackageForm(PackageTracker):  # type: ignore[misc]
         return x + self._origin, y + self._origin, w, h
 
 
-def _bgr(image: Any) -> npt.NDArray[np.uint8]:
+def _bgr(image: Any) -> Image:
     return np.ascontiguousarray(np.asarray(image, np.uint8)[..., ::-1])
 
 

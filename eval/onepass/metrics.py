@@ -6,11 +6,10 @@ Frames where the target is absent are left out; the first frame is in.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from tracker.arrays import Bools, Floats
 from tracker.boxes import overlap
 
-Floats = npt.NDArray[np.float64]
 THRESHOLDS = np.linspace(0, 1, 21)
 PRECISION_PX = 20.0
 
@@ -43,7 +42,7 @@ def centre_errors(boxes: Floats, truth: Floats) -> Floats:
     )
 
 
-def accuracy(boxes: Floats, truth: Floats, visible: npt.NDArray[np.bool_]) -> Accuracy:
+def accuracy(boxes: Floats, truth: Floats, visible: Bools) -> Accuracy:
     """N×4 xywh boxes against the truth on the visible frames.
 
     Raises:

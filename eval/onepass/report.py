@@ -13,7 +13,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
@@ -22,8 +21,10 @@ from eval.onepass.folder import Row, read_rows
 from eval.onepass.metrics import THRESHOLDS, success_curve
 from eval.results.figures import figure_of
 from eval.results.tables import evaluation_table
+from tracker.arrays import Image
 from tracker.boxes import overlap
 from tracker.errors import SourceError
+from tracker.files import write_text
 
 SHOTS, SHOT_WIDTH = 6, 200
 DASHES = {True: ("-", "-."), False: ("--", ":")}  # ours, others
@@ -76,7 +77,7 @@ def write_report(out: Path, folder: Path, ours: str = "default", other: str = "c
         *strips,
     ]
     path = out / "report.html"
-    path.write_text("\n".join(page) + "\n")
+    write_text(path, "\n".join(page) + "\n")
     return path
 
 
@@ -103,9 +104,7 @@ def _strip(sequence: Sequence, ours: Row, other: Row) -> str:
     return f"<img alt='{html.escape(sequence.name)}' src='data:image/jpeg;base64,{_base64(data)}'>"
 
 
-def _drawn(
-    frame: npt.NDArray[np.uint8], i: int, sequence: Sequence, ours: Row, other: Row
-) -> npt.NDArray[np.uint8]:
+def _drawn(frame: Image, i: int, sequence: Sequence, ours: Row, other: Row) -> Image:
     scale = SHOT_WIDTH / frame.shape[1]
     small = cv2.resize(frame, (SHOT_WIDTH, round(frame.shape[0] * scale)), interpolation=cv2.INTER_AREA)
     boxes = [
@@ -121,7 +120,7 @@ def _drawn(
     return np.asarray(small, np.uint8)
 
 
-def _overlap_bar(sequence: Sequence, row: Row, width: int) -> npt.NDArray[np.uint8]:
+def _overlap_bar(sequence: Sequence, row: Row, width: int) -> Image:
     truth = sequence.boxes[row.first : row.first + len(row.boxes)]
     values = np.nan_to_num(overlap(row.boxes, truth))
     heights = (values[np.linspace(0, len(values) - 1, width).round().astype(int)] * 28).astype(int)

@@ -5,11 +5,11 @@ from collections.abc import Sequence as Frames
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from eval.contenders.base import Answer, Contender, Image
+from eval.contenders.base import Answer, Contender
 from eval.data.sequences import Sequence
 from eval.onepass.metrics import Accuracy, accuracy
+from tracker.arrays import Bools, Floats, Image, Ints
 from tracker.errors import SourceError
 
 START_SHIFTS = ((0.0, 0.0), (0.04, -0.04), (-0.04, 0.04))
@@ -24,12 +24,12 @@ class Run:
     where they are not known; present: n booleans; seconds: n − 1 wall times of update.
     """
 
-    boxes: npt.NDArray[np.float64]
-    depths: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float64]
-    macs: npt.NDArray[np.int64]
-    present: npt.NDArray[np.bool_]
-    seconds: npt.NDArray[np.float64]
+    boxes: Floats
+    depths: Ints
+    scores: Floats
+    macs: Ints
+    present: Bools
+    seconds: Floats
     first: int
 
     def accuracy(self, sequence: Sequence) -> Accuracy:

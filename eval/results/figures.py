@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
+from eval.results.store import save_figure
+
 OURS, OTHER = "#2f6f9f", "#8a8a8a"
 KINDS = {
     "budget": ("gates, by budget", OURS, "o-"),
@@ -23,7 +25,7 @@ NEAR, LINE = 14, {"arrowstyle": "-", "lw": 0.5, "color": "#999999"}
 
 def write_figure(document: dict[str, Any], path: Path) -> None:
     """The bars of figure_of as a PNG."""
-    figure_of(document).savefig(path, dpi=110)
+    save_figure(figure_of(document), path)
 
 
 def figure_of(document: dict[str, Any]) -> Figure:
@@ -51,7 +53,7 @@ def bench_figure(document: dict[str, Any], path: Path) -> None:
     _plain(axes)
     _log_ms(axes)
     label_points(axes, {name: (row["mean"], row["auc"]) for name, row in document["ms"].items()})
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def write_scatter(document: dict[str, Any], path: Path) -> None:
@@ -76,7 +78,7 @@ def write_scatter(document: dict[str, Any], path: Path) -> None:
     _label(everybody, {n: p for n, p in points.items() if n in named}, "ms")
     _label(by_ms, ours, "ms")
     _label(by_macs, ours, "mmac")
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def _scatter(axes: Any, points: dict[str, Any], key: str) -> None:

@@ -4,9 +4,13 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tracker import files
 from tracker.errors import SourceError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def digest(*parts: Any) -> str:
@@ -40,7 +44,7 @@ def forget_unless(key: str, key_file: Path, made: Iterable[Path]) -> None:
     for path in made:
         path.unlink(missing_ok=True)
     key_file.parent.mkdir(parents=True, exist_ok=True)
-    key_file.write_text(key)
+    files.write_text(key_file, key)
 
 
 def folder_for(path: Path) -> Path:
@@ -69,7 +73,11 @@ def file_for(path: Path) -> Path:
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
-    """The document, readable, and on disk whole or not at all."""
-    part = file_for(path).with_name(path.name + ".part")
-    part.write_text(json.dumps(document, indent=1) + "\n")
-    part.replace(path)
+    """Write the document as readable JSON, whole or not at all; raises as `file_for`."""
+    files.write_json(file_for(path), document)
+
+
+def save_figure(figure: "Figure", path: Path, dpi: int = 110) -> None:
+    """Write the figure as the picture that the suffix of `path` says; raises as `file_for`."""
+    with files.replacing(file_for(path)) as part:
+        figure.savefig(part, dpi=dpi)

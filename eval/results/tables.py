@@ -1,16 +1,6 @@
-"""Markdown tables from the JSON that an evaluation wrote.
+"""Markdown tables from the JSON that an evaluation wrote; eval/results/pages.py puts them on pages."""
 
-python -m eval.results.tables README.md    fills the sections <!-- table: FILE.json --> … <!-- end -->
-"""
-
-import json
-import re
-import sys
-from pathlib import Path
 from typing import Any
-
-RESULTS = Path(__file__).parents[2] / "docs" / "results"
-SECTION = re.compile(r"(<!-- table: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
 def evaluation_table(document: dict[str, Any]) -> str:
@@ -28,6 +18,28 @@ def evaluation_table(document: dict[str, Any]) -> str:
         figures = " | ".join(f".{round(1000 * row[k]):03d}" for k in ("auc", "ao", "sr50", "p20"))
         lines.append(f"| {label} | {figures} | {depth} | {share} |")
     return "\n".join(lines)
+
+
+def presence_table(document: dict[str, Any]) -> str:
+    """One row a contender: what it calls lost, and what it makes of absences; medians in frames."""
+    lines = [
+        "| budget | good called lost | absent called lost | AUC-ROC | declared | after "
+        "| found again | after | false recoveries |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in document["contenders"].items():
+        shares = " | ".join(f"{100 * row[k]:.1f} %" for k in ("good_called_lost", "absent_called_lost"))
+        declared = f"{row['declared']} of {row['absences']} | {_frames(row['median_to_declare'])}"
+        recovered = f"{row['recovered']} of {row['returns']} | {_frames(row['median_to_recover'])}"
+        lines.append(
+            f"| {name} | {shares} | {_figure(row['area'])} | {declared} | {recovered} "
+            f"| {row['false_recoveries']} |"
+        )
+    return "\n".join(lines)
+
+
+def _frames(count: float | None) -> str:
+    return "–" if count is None else f"{count:g}"
 
 
 def bench_table(document: dict[str, Any]) -> str:
@@ -121,38 +133,3 @@ def rows_table(rows: list[list[str]]) -> str:
     """Columns' names first, then the rows."""
     head, *body = ("| " + " | ".join(row) + " |" for row in rows)
     return "\n".join([head, "|---" * len(rows[0]) + "|", *body])
-
-
-def filled(text: str, results: Path = RESULTS) -> str:
-    """The page with every marked section written anew from its JSON under docs/results."""
-
-    def section(found: re.Match[str]) -> str:
-        document = json.loads((results / found[2]).read_text())
-        return f"{found[1]}{_table(document)}\n{found[4]}"
-
-    return SECTION.sub(section, text)
-
-
-def _table(document: dict[str, Any]) -> str:
-    """The table of whatever kind of document it is, and the host that its numbers were measured on."""
-    if "table" in document:
-        return rows_table(document["table"])
-    if "stack" in document:
-        return vot_table(document)
-    if "rows" in document:
-        return toolkit_table(document)
-    if "runs" in document:
-        table = latency_table(document)
-    elif "points" in document:
-        table = sweep_table(document)
-    elif "contenders" in document:
-        table = evaluation_table(document)
-    else:
-        table = bench_table(document) if "frames_per_sequence" in document else forms_table(document)
-    host = document["host"]
-    return f"{table}\n\n*{host['cpu']}, {' '.join(host['flags'])}, {document['threads']} thread*"
-
-
-if __name__ == "__main__":
-    for page in map(Path, sys.argv[1:]):
-        page.write_text(filled(page.read_text()))

@@ -3,15 +3,12 @@
 python app.py bench --data DIR --peers-from run_peers.py --json docs/results/first_light/bench.json
 """
 
-import json
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 
 from eval.contenders.base import Contender, Ours
 from eval.contenders.names import describe_model
@@ -19,31 +16,12 @@ from eval.contenders.peers import load_peers, make_peer
 from eval.data.sequences import Sequence, read_frames, read_pack
 from eval.results.host import describe_host
 from eval.results.store import file_for, write_json
-from eval.speed.turns import stage_seconds, time_in_turns
+from eval.speed.turns import time_in_turns
 from tracker import Tracker
-from tracker.engine import OrtEngine
+from tracker.arrays import Image
 from tracker.errors import SourceError
-from tracker.manifest import load_manifest
-from tracker.zoo import find
 
 FRAMES_PER_SEQUENCE = 120
-
-
-def write_costs(model: str, path: Path) -> dict[str, Any]:
-    """Measure the stages of an artefact; its network's entry in the table by which training weighs depth."""
-    file_for(path)
-    folder = find(model)
-    manifest = load_manifest(folder)
-    seconds, without_exit = stage_seconds(OrtEngine(folder, manifest), manifest.geometry)
-    table = {
-        "seconds": [round(s, 7) for s in seconds],
-        "backbone_seconds": [round(s, 7) for s in without_exit],
-        "command": f"python app.py bench --model {model} --costs {path.name}",
-        "host": describe_host(),
-    }
-    known = json.loads(path.read_text()) if path.is_file() else {}
-    write_json(path, {**known, manifest.model["architecture"]: table})
-    return table
 
 
 def bench(
@@ -88,7 +66,7 @@ def bench(
     return document
 
 
-def _videos(folder: Path, names: list[str]) -> list[tuple[Sequence, list[npt.NDArray[np.uint8]]]]:
+def _videos(folder: Path, names: list[str]) -> list[tuple[Sequence, list[Image]]]:
     """The sequences of those names, and their decoded frames, both cut to the first FRAMES_PER_SEQUENCE."""
     by_name = {s.name: s for s in read_pack(folder)}
     missing = [name for name in names if name not in by_name]

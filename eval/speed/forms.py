@@ -4,7 +4,6 @@ python app.py export tracker/zoo/depthgate-s.pack/weights.safetensors --out OUT/
 python app.py bench --single OUT/depthgate-s.pack/tracker.onnx --json docs/results/first_light/forms.json
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import onnxruntime
 
 from eval.results.host import describe_host
 from eval.results.store import file_for, write_json
+from eval.speed.stopwatch import Stopwatch
 from tracker.engine import OrtEngine
 from tracker.errors import SourceError
 from tracker.manifest import load_manifest
@@ -86,14 +86,11 @@ def _open(single: Path) -> onnxruntime.InferenceSession:
 
 
 def _in_turns(forms: dict[str, Callable[[], None]]) -> dict[str, dict[str, float]]:
-    taken: dict[str, list[float]] = {name: [] for name in forms}
-    for turn in range(ROUNDS + WARM_UP):
+    timed = Stopwatch(WARM_UP)
+    for _ in range(ROUNDS + WARM_UP):
         for name, run in forms.items():
-            begun = time.perf_counter()
-            run()
-            if turn >= WARM_UP:
-                taken[name].append((time.perf_counter() - begun) * 1e3)
-    quantiles = {name: np.percentile(ms, (25, 50, 75)) for name, ms in taken.items()}
+            timed(name, run)
+    quantiles = {name: 1e3 * np.percentile(taken, (25, 50, 75)) for name, taken in timed.seconds().items()}
     return {
         name: {key: round(float(v), 4) for key, v in zip(("p25", "median", "p75"), q, strict=True)}
         for name, q in quantiles.items()

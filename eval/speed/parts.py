@@ -3,21 +3,20 @@
 python app.py bench --parts --json docs/results/eval/latency.json
 """
 
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 from threadpoolctl import threadpool_limits
 
 from eval.results.host import describe_host
 from eval.results.store import file_for, write_json
+from eval.speed.stopwatch import Stopwatch
 from tracker import Tracker
+from tracker.arrays import Image
 from tracker.crop import CropPyramid, Window, cut
 from tracker.decode import Decoder
 from tracker.engine import OrtEngine
@@ -95,7 +94,7 @@ def _one(model: str, threads: int, provider: str) -> dict[str, Any]:
 
 
 def _take_turns(
-    engine: OrtEngine, trackers: dict[str, Tracker], manifest: Manifest, frame: npt.NDArray[np.uint8]
+    engine: OrtEngine, trackers: dict[str, Tracker], manifest: Manifest, frame: Image
 ) -> dict[str, list[float]]:
     """ROUNDS milliseconds of every part by name: crops, stages, decoding, updates, and a matrix product."""
     sides = manifest.geometry.stage_sides
@@ -105,14 +104,7 @@ def _take_turns(
     kernels = engine.template(small)
     decode = Decoder(manifest.geometry, manifest.decode)
     matrix = np.random.default_rng(0).random((MATRIX, MATRIX), np.float32)
-    taken: dict[str, list[float]] = defaultdict(list)
-
-    def timed(name: str, call: Callable[..., Any], *inputs: Any) -> Any:
-        begun = time.perf_counter()
-        result = call(*inputs)
-        taken[name].append((time.perf_counter() - begun) * 1e3)
-        return result
-
+    timed = Stopwatch(WARM_UP)
     for _ in range(ROUNDS + WARM_UP):
         carry = None
         pyramid = CropPyramid(frame, window, (90, 90, 90))
@@ -128,7 +120,7 @@ def _take_turns(
         for name, tracker in trackers.items():
             timed(name, tracker.update, frame)
         timed(PRODUCT, np.matmul, matrix, matrix)
-    return {name: ms[WARM_UP:] for name, ms in taken.items()}
+    return {name: [1e3 * s for s in taken] for name, taken in timed.seconds().items()}
 
 
 def _window(manifest: Manifest) -> Window:

@@ -7,12 +7,12 @@ from collections.abc import Sequence as Frames
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from eval.data.layouts import unique_names, write_frames
 from eval.data.regions import Region, read_regions, rectangle
 from eval.data.sequences import Sequence
 from eval.vot.protocols import Annotated, spaced_anchors
+from tracker.arrays import Image
 from tracker.errors import SourceError
 
 FPS = 30
@@ -36,7 +36,7 @@ def write_vot(sequences: list[Sequence], out: Path) -> list[Annotated]:
     return annotated
 
 
-def annotate(sequence: Sequence, name: str, frames: Frames[npt.NDArray[np.uint8]]) -> Annotated:
+def annotate(sequence: Sequence, name: str, frames: Frames[Image]) -> Annotated:
     """The sequence as VOT's protocols take it, with its decoded frames H×W×3.
 
     Raises:

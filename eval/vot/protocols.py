@@ -12,18 +12,14 @@ from collections.abc import Sequence as Frames
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from eval.contenders.base import Contender
 from eval.data.regions import Region, hull, is_empty, rectangle, region_overlap
-
-Image = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
+from tracker.arrays import Float32s, Floats, Image
 
 UNKNOWN, INITIALIZATION, FAILURE, SEEN = 0, 1, 2, 3
 SKIP_AFTER_FAILURE = 5
 BURN_IN = 10
-SENSITIVITY = 30.0
 ANCHOR_THRESHOLD, ANCHOR_GRACE = 0.1, 10
 
 
@@ -139,7 +135,7 @@ def reset_scores(runs: list[tuple[Annotated, list[Trajectory]]], low: int = 108,
     return Scores(accuracy / weight, failures / weight, eao, why)
 
 
-def reset_eao_curve(fragments: list[list[float]], failed: list[bool]) -> npt.NDArray[np.float32]:
+def reset_eao_curve(fragments: list[list[float]], failed: list[bool]) -> Float32s:
     """Mean overlap over frames 1 … j, averaged over fragments; a failed one counts as 0 after its end.
 
     In float32 like the toolkit's. The curve is as long as the longest fragment.
@@ -208,7 +204,7 @@ def _fragments(trajectory: Trajectory, overlaps: list[float]) -> list[tuple[list
     return [*parts, (overlaps[starts[-1] :], False)] if len(starts) > len(ends) else parts
 
 
-def _mean_of_curve(curve: npt.NDArray[np.float32], low: int, high: int) -> tuple[float | None, str]:
+def _mean_of_curve(curve: Float32s, low: int, high: int) -> tuple[float | None, str]:
     """The EAO, or why there is none: a mean over part of an interval is no EAO."""
     if len(curve) <= low:
         return None, f"the longest fragment has {len(curve)} frames, fewer than the interval's start {low}"

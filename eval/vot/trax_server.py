@@ -13,12 +13,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import trax
 
 from eval.contenders.base import Contender
 from eval.contenders.names import make_contender
 from tracker import Tracker
+from tracker.arrays import Image
 from tracker.errors import SourceError
 
 
@@ -39,7 +39,7 @@ def serve(contender: Contender) -> None:
                 server.status([_answer(contender, frame)])
 
 
-def _read(path: str) -> npt.NDArray[np.uint8]:
+def _read(path: str) -> Image:
     picture = cv2.imread(path)
     if picture is None:
         raise SourceError(f"trax: {path} cannot be decoded; remove it, and the command makes it anew")

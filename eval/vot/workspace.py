@@ -13,6 +13,7 @@ from eval.results.store import folder_for
 from eval.vot.layout import write_vot
 from eval.vot.protocols import Annotated
 from tracker.errors import SourceError
+from tracker.files import write_text
 
 ALIASES = {
     "vot2016": "vot2016/rgb",
@@ -42,10 +43,10 @@ def write_workspace(
     annotated = write_vot(sequences, workspace / "sequences")
     if stack == "local":
         shortest = min(len(a.truth) for a in annotated)
-        (workspace / "stack.yaml").write_text(yaml.safe_dump(local_stack(shortest), sort_keys=False))
+        write_text(workspace / "stack.yaml", yaml.safe_dump(local_stack(shortest), sort_keys=False))
     config = {"registry": ["./trackers.ini"], "sequences": "sequences", "stack": ALIASES.get(stack, stack)}
-    (workspace / "config.yaml").write_text(yaml.safe_dump(config))
-    (workspace / "trackers.ini").write_text("\n".join(_registration(name, model) for name in contenders))
+    write_text(workspace / "config.yaml", yaml.safe_dump(config))
+    write_text(workspace / "trackers.ini", "\n".join(_registration(name, model) for name in contenders))
     return annotated
 
 

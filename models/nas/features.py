@@ -11,16 +11,15 @@ import numpy.typing as npt
 
 from models.cell_spec import CONV1X1, CONV3X3, MAX_VERTICES, OPS
 from models.nas.space import Space, edge_bit
+from tracker.arrays import Bools, Float32s, Floats, Ints
 
-Rows = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 INPUT, OUTPUT, PADDING = len(OPS), len(OPS) + 1, len(OPS) + 2  # labels beside the operations' 0, 1, 2
 STEM_AND_DENSE = 3 * 9 * 128 + 2 * 128 + 512 * 10 + 10
 CELLS_OF_NETWORK = ((128, 128, 3), (128, 256, 1), (256, 256, 2), (256, 512, 1), (512, 512, 2))
 LONGEST_STRING = 3
 
 
-def arrays(space: Space, rows: Rows) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int8]]:
+def arrays(space: Space, rows: Ints) -> tuple[Bools, npt.NDArray[np.int8]]:
     """Edges N×7×7 (from, to) and labels N×7: 0 … 2 operations, INPUT, OUTPUT, PADDING behind the output."""
     vertices, adj = space.vertices[rows].astype(np.int64), space.adj[rows]
     codes = space.ops[rows].astype(np.int64)
@@ -36,7 +35,7 @@ def arrays(space: Space, rows: Rows) -> tuple[npt.NDArray[np.bool_], npt.NDArray
     return edges, labels
 
 
-def widths(edges: npt.NDArray[np.bool_], labels: npt.NDArray[np.int8], cout: int) -> Rows:
+def widths(edges: Bools, labels: npt.NDArray[np.int8], cout: int) -> Ints:
     """Channels of every interior vertex, N×7, 0 elsewhere; the rule of models.cell.vertex_channels."""
     n = len(labels)
     out = (labels == OUTPUT).argmax(1)
@@ -53,7 +52,7 @@ def widths(edges: npt.NDArray[np.bool_], labels: npt.NDArray[np.int8], cout: int
     return np.asarray(channels, np.int64)
 
 
-def parameters(space: Space, rows: Rows) -> Rows:
+def parameters(space: Space, rows: Ints) -> Ints:
     """Trainable parameters of the full network: 227,274 … 49,979,274."""
     edges, labels = arrays(space, rows)
     total = np.full(len(rows), STEM_AND_DENSE, np.int64)
@@ -68,7 +67,7 @@ def parameters(space: Space, rows: Rows) -> Rows:
     return total
 
 
-def features(space: Space, rows: Rows) -> tuple[Floats, list[str]]:
+def features(space: Space, rows: Ints) -> tuple[Float32s, list[str]]:
     """What a regressor sees of a cell, N×F, and the columns' names.
 
     Sizes and operations; the log of the parameters; longest and shortest
@@ -77,7 +76,7 @@ def features(space: Space, rows: Rows) -> tuple[Floats, list[str]]:
     of White et al. 2019, arXiv 1910.11858, cut at three operations).
     """
     edges, labels = arrays(space, rows)
-    columns: dict[str, npt.NDArray[np.floating] | Rows] = {
+    columns: dict[str, npt.NDArray[np.floating] | Ints] = {
         "vertices": space.vertices[rows],
         "edges": edges.sum((1, 2)),
         "log parameters": np.log(parameters(space, rows)),
@@ -106,9 +105,7 @@ def features(space: Space, rows: Rows) -> tuple[Floats, list[str]]:
     return np.stack([np.asarray(c, np.float32) for c in columns.values()], 1), list(columns)
 
 
-def longest_path(
-    edges: npt.NDArray[np.bool_], labels: npt.NDArray[np.int8], weights: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def longest_path(edges: Bools, labels: npt.NDArray[np.int8], weights: Floats) -> Floats:
     """Largest sum of the operations' weights over the paths from input to output, N."""
     value = np.append(weights, [0.0, 0.0, 0.0])[labels]
     best = np.full(labels.shape, -np.inf)
@@ -119,9 +116,7 @@ def longest_path(
     return np.asarray(np.take_along_axis(best, (labels == OUTPUT).argmax(1)[:, None], 1)[:, 0])
 
 
-def _strings(
-    edges: npt.NDArray[np.bool_], labels: npt.NDArray[np.int8], longest: int
-) -> dict[str, npt.NDArray[np.float64]]:
+def _strings(edges: Bools, labels: npt.NDArray[np.int8], longest: int) -> dict[str, Floats]:
     """How many paths have that string of operations, by string, up to `longest`; `paths` counts them all."""
     n = len(labels)
     strings = [s for length in range(longest + 1) for s in product(range(len(OPS)), repeat=length)]

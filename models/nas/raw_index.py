@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from models.cell_spec import MAX_EDGES, MAX_VERTICES
 from models.nas.space import edge_bit, enumerate_space, relabelling, row_key
+from tracker.arrays import Ints
 
-Ints = npt.NDArray[np.int64]
 INTERIOR = MAX_VERTICES - 2
 OPS_CODES = 3**INTERIOR
 ILLEGAL = -1

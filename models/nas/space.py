@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.cell_spec import MAX_EDGES, MAX_VERTICES, OPS, CellSpec
+from tracker.arrays import Ints
 
-Ints = npt.NDArray[np.int64]
 INVALID = np.uint32(1 << 31)
 
 

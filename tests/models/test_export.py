@@ -143,6 +143,21 @@ def test_the_shipped_graphs_are_those_of_the_shipped_weights(artefact, windows, 
     assert "not cleared for commercial use" in (fresh / "card.md").read_text()
 
 
+def test_an_export_that_fails_midway_leaves_the_earlier_artefact(artefact, tmp_path, monkeypatch):
+    earlier = tmp_path / "depthgate-s.pack"
+    shutil.copytree(artefact[0], earlier)
+
+    def fail(network, folder):
+        (folder / "template.onnx").write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("models.export._write_graphs", fail)
+    with pytest.raises(OSError, match="no space"):
+        export(earlier / "weights.safetensors", earlier)
+    assert load_manifest(earlier) == artefact[1]
+    assert [path.name for path in tmp_path.iterdir()] == ["depthgate-s.pack"]
+
+
 def test_weights_of_another_kind_are_refused(tmp_path):
     (tmp_path / "weights.safetensors").write_bytes(b"no weights")
     with pytest.raises(ManifestError, match="not the weights of depthgate-s"):

@@ -72,9 +72,9 @@ def test_the_mean_of_macs_meets_the_budget(manifest, budget):
     for _ in range(600):
         gates, taus = rng.random(3), policy.taus()
         depth = next((k for k, tau in enumerate(taus, start=1) if gates[k - 1] > tau), 4)
-        policy.took(depth)
         exits = [(10, 8)[taus[0] >= 1], (10, 8)[taus[1] >= 1], (20, 15)[taus[2] >= 1]][: depth - 1]
         spent.append(1e6 * (sum(exits) + (10, 10, 20, 40)[depth - 1]))
+        policy.took(spent[-1])
     assert np.mean(spent) == pytest.approx(budget * 1e9, rel=0.05)
 
 

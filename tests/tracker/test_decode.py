@@ -51,3 +51,14 @@ def test_outputs_are_not_modified():
     before = output.score.copy(), output.ltrb.copy()
     Decoder(GEOMETRY, DecodeConstants(0.4, 0.1, 0.3))(output, Window(0, 0, 256), 32, 32)
     assert np.array_equal(before[0], output.score) and np.array_equal(before[1], output.ltrb)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("array", ["score", "ltrb"])
+def test_numbers_that_are_not_finite_are_nothing_seen(array, value):
+    """Wherever the best cell turns out to be: the window's centre, the last size, score 0."""
+    output = answer((8, 8))
+    getattr(output, array)[:] = value
+    with np.errstate(all="ignore"):
+        seen = Decoder(GEOMETRY, DecodeConstants(0.4, 0.1, 0.3))(output, Window(10, 20, 256), 32, 48)
+    assert (seen.cx, seen.cy, seen.w, seen.h, seen.score) == (138, 148, 32, 48, 0)

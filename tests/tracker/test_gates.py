@@ -20,3 +20,14 @@ def test_probability_is_the_sigmoid_of_the_logit():
 )
 def test_stops(gate, tau, stop):
     assert stops(answer(gate=gate), tau) is stop
+
+
+@pytest.mark.parametrize(
+    "gate_logit, stop",
+    [(1e4, True), (-1e4, False), (float("inf"), True), (float("-inf"), False), (float("nan"), False)],
+)
+def test_a_saturated_gate_is_no_fault(gate_logit, stop):
+    output = answer()
+    output.gate[:] = gate_logit
+    assert stops(output, 0.5) is stop
+    assert stops(output, 0.0), "an exit that every frame takes does not ask the gate"

@@ -65,6 +65,14 @@ def test_one_copy_of_the_weights_is_small_and_has_its_terms():
         pytest.param(lambda m: m.pop("decode"), "lacks 'decode'", id="a part is missing"),
         pytest.param(lambda m: m["decode"].pop("window"), "window", id="a constant is missing"),
         pytest.param(lambda m: m["decode"].update(extra=1), "extra", id="a constant too many"),
+        pytest.param(lambda m: m["state"].update(lost=[0.1, 0.2]), "2 numbers, expected 4", id="limits"),
+        pytest.param(lambda m: m["state"].update(lost=float("nan")), "lost <= unsure", id="a limit of NaN"),
+        pytest.param(
+            lambda m: m["state"].update(lost=0.9, unsure=0.8),
+            "0.9, 0.8, .* lost <= unsure",
+            id="order of limits",
+        ),
+        pytest.param(lambda m: m["state"].update(reach=2), "reach", id="a limit that nobody knows"),
         pytest.param(lambda m: m["thresholds"].update(default=[0.5]), "1 numbers, expected 3", id="short"),
         pytest.param(lambda m: m["thresholds"].update(default=[2, 0, 0]), "probabilities", id="not in 0..1"),
         pytest.param(lambda m: m["macs"].append(1), "5 numbers, expected 4", id="macs of another depth"),
@@ -76,6 +84,13 @@ def test_a_wrong_manifest_is_named(artefact, change, reason):
     rewrite(artefact, change)
     with pytest.raises(ManifestError, match=reason):
         load_manifest(artefact)
+
+
+def test_limits_of_presence_are_one_an_exit_or_one_for_all(artefact):
+    rewrite(artefact, lambda m: m.update(state={"unsure": [0.4, 0.5, 0.6, 0.7], "lost": 0.3}))
+    state = load_manifest(artefact).state
+    assert (state.unsure, state.lost) == ((0.4, 0.5, 0.6, 0.7), (0.3, 0.3, 0.3, 0.3))
+    assert state.found == state.unsure, "what an older manifest does not say"
 
 
 def test_a_damaged_graph_is_refused_by_its_digest(artefact):

@@ -3,7 +3,8 @@ import pytest
 
 from tests.fakes import FakeEngine, answer
 from tracker import BoxError, FrameError, ModelError, Tracker
-from tracker.state import LOST, TRACKED
+from tracker.engine import StageOutput
+from tracker.state import LOST, TRACKED, UNSURE
 
 BOX = (100.0, 80.0, 40.0, 30.0)
 
@@ -60,10 +61,74 @@ def test_the_template_is_cut_in_both_sizes_around_the_box(manifest, frame):
     }
 
 
-def test_a_low_score_is_lost_and_keeps_the_box(manifest, frame):
+def test_a_low_score_is_lost_and_the_search_goes_on_where_it_was_best(manifest, frame):
+    """40×30 at (100, 80): the window is 140 px; cell (1, 1) is 7 · 16 crop pixels off the centre."""
     tracker, _ = started(manifest, frame, lambda k: answer((1, 1), score=0.1))
     seen = tracker.update(frame)
-    assert (seen.state, seen.present, seen.box) == (LOST, False, BOX)
+    assert (seen.state, seen.present, seen.box[2:]) == (LOST, False, BOX[2:])
+    assert seen.box[:2] == pytest.approx((100 - 112 * 140 / 256, 80 - 112 * 140 / 256), abs=1)
+
+
+@pytest.mark.parametrize(
+    "scores, depth, state",
+    [
+        pytest.param((0.9, 0.9, 0.9, 0.9), 1, TRACKED, id="sure at once"),
+        pytest.param((0.3, 0.3, 0.9, 0.9), 3, TRACKED, id="sure at the third"),
+        pytest.param((0.3, 0.1, 0.1, 0.3), 4, UNSURE, id="never sure"),
+        pytest.param((0.3, 0.1, 0.1, 0.1), 4, LOST, id="lost at every exit"),
+    ],
+)
+def test_a_gate_that_stops_is_not_believed_where_the_target_is_not(manifest, frame, scores, depth, state):
+    tracker, _ = started(manifest, frame, lambda k: answer(score=scores[k - 1], gate=0.9))
+    seen = tracker.update(frame)
+    assert (seen.depth, seen.state) == (depth, state)
+    assert seen.macs == manifest.macs((0.5, 0.5, 0.5), depth)
+
+
+def test_a_fixed_depth_is_kept_whatever_the_score(manifest, frame):
+    tracker, _ = started(manifest, frame, lambda k: answer(score=0.1), "depth:2")
+    assert tracker.update(frame).depth == 2
+
+
+def broken(value: float) -> StageOutput:
+    output = answer((1, 1))
+    output.score[:] = value
+    return output
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_never_enter_the_state(manifest, frame, value):
+    tracker, engine = started(manifest, frame, lambda k: broken(value))
+    for _ in range(5):
+        seen = tracker.update(frame)
+        assert (seen.state, seen.score) == (LOST, 0)
+        assert seen.box == pytest.approx(BOX, abs=0.5)
+    engine.script = lambda k: answer()
+    assert tracker.update(frame).state == TRACKED
+
+
+@pytest.mark.parametrize(
+    "wrong, error",
+    [
+        pytest.param(lambda engine: None, BoxError, id="a box outside"),
+        pytest.param(
+            lambda engine: setattr(engine, "template", lambda crops: 1 / 0), ZeroDivisionError, id="a crash"
+        ),
+        pytest.param(
+            lambda engine: setattr(engine, "template", lambda crops: [np.full((1, 65, 96), np.nan)] * 4),
+            ModelError,
+            id="a template of NaN",
+        ),
+    ],
+)
+def test_a_failed_init_leaves_the_tracker_as_it_was(manifest, frame, wrong, error):
+    tracker, engine = started(manifest, frame, lambda k: answer((8, 9)))
+    twin, _ = started(manifest, frame, lambda k: answer((8, 9)))
+    wrong(engine)
+    box = (400.0, 0.0, 10.0, 10.0) if error is BoxError else (10.0, 10.0, 90.0, 90.0)
+    with pytest.raises(error):
+        tracker.init(np.zeros_like(frame), box)
+    assert [tracker.update(frame).box for _ in range(3)] == [twin.update(frame).box for _ in range(3)]
 
 
 def test_budget_may_change_at_any_time(manifest, frame):
@@ -162,7 +227,7 @@ def test_the_cyclist_is_followed(shot, budget):
     assert 0.5 < w * h / (box[2] * box[3]) < 3
 
 
-def test_black_frames_lose_the_target_and_the_box_stays(shot):
+def test_black_frames_lose_the_target_and_the_size_stays(shot):
     frames, box = shot
     tracker = Tracker.load()
     tracker.init(frames[0], box)

@@ -7,8 +7,8 @@ shows or hides the panel, h the help line, q or Esc ends.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from tracker.arrays import Image
 from tracker.boxes import Box
 from tracker.errors import TrackerError
 
@@ -50,7 +50,7 @@ class Window:
         self._font = pygame.font.Font(None, 20)
         self.panel, self._help, self._paused = True, True, False
 
-    def show(self, frame: npt.NDArray[np.uint8], text: str = "") -> Wishes:
+    def show(self, frame: Image, text: str = "") -> Wishes:
         """Show H×W×3 BGR and handle keys; while paused it returns only on a step, resume, new box or quit."""
         wishes = Wishes()
         while True:
@@ -84,7 +84,7 @@ class Window:
             self._help = not self._help
         return bool(key == pygame.K_PERIOD)
 
-    def select_box(self, frame: npt.NDArray[np.uint8]) -> Box | None:
+    def select_box(self, frame: Image) -> Box | None:
         """Let the person drag a box; None when the window is closed or q pressed first."""
         pygame = self._pygame
         start: tuple[int, int] | None = None
@@ -111,7 +111,7 @@ class Window:
 
     def _paint(
         self,
-        frame: npt.NDArray[np.uint8],
+        frame: Image,
         text: str,
         marked: tuple[tuple[int, int], tuple[int, int]] | None = None,
     ) -> None:

@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from tracker.arrays import Float32s, Floats, Image
 from tracker.crop import Window
-
-Image = npt.NDArray[np.uint8]
 
 ELLIPSE_EDGE = 6
 """A distractor fades over a sixth of its radius."""
@@ -19,7 +17,7 @@ ELLIPSE_EDGE = 6
 class Photometric:
     """Per-channel gain, common offset, and whether colour is dropped."""
 
-    gain: npt.NDArray[np.float32]
+    gain: Float32s
     offset: float
     grey: bool
 
@@ -67,7 +65,7 @@ class MotionBlur:
     share: float
     angle: float
 
-    def kernel(self, side: int) -> npt.NDArray[np.float32]:
+    def kernel(self, side: int) -> Float32s:
         """k×k with sum 1, k odd, for a crop of `side` pixels."""
         length = max(3, int(side * self.share) | 1)
         kernel, centre = np.zeros((length, length), np.float32), (length - 1) / 2
@@ -109,7 +107,7 @@ class Distractor:
         return out
 
 
-def ellipse(size: int) -> npt.NDArray[np.float64]:
+def ellipse(size: int) -> Floats:
     """size×size: 1 inside, falling to 0 at the edge of the inscribed circle."""
     ramp = (np.arange(size) + 0.5) / size * 2 - 1
     radius = np.sqrt(ramp[:, None] ** 2 + ramp[None] ** 2)
@@ -119,9 +117,9 @@ def ellipse(size: int) -> npt.NDArray[np.float64]:
 def draw_distractor(
     rng: np.random.Generator,
     side: int,
-    box: npt.NDArray[np.float64],
+    box: Floats,
     item: int,
-    other: npt.NDArray[np.float32],
+    other: Float32s,
 ) -> Distractor | None:
     """Where `item` of the store goes in a scene of `side` pixels; None: it does not fit beside the target.
 

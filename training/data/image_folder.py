@@ -10,12 +10,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from tracker.arrays import Image, Ints
 from tracker.errors import SourceError
 from training.data.jpeg_tiles import (
     DamagedError,
-    Image,
     Part,
     decode,
     decode_part,
@@ -40,7 +39,7 @@ class Split:
 
     folder: Path
     names: tuple[str, ...]
-    labels: npt.NDArray[np.int64]
+    labels: Ints
 
     def __len__(self) -> int:
         return len(self.names)

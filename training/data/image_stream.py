@@ -15,8 +15,8 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from tracker.arrays import Image, Ints
 from training.data.image_folder import Corners, Picture, Split
 
 AREA, ASPECT, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
@@ -28,8 +28,8 @@ PERMUTATIONS = 2  # those that a batch may touch
 class ImageBatch:
     """images uint8 N×s×s×3 BGR, labels int64 N."""
 
-    images: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
+    images: Image
+    labels: Ints
 
 
 class ImageStream:
@@ -54,13 +54,13 @@ class ImageStream:
         epoch, at = divmod(index, len(self.split))
         return int(self._permutation(epoch)[at])
 
-    def _crop(self, index: int) -> npt.NDArray[np.uint8]:
+    def _crop(self, index: int) -> Image:
         rng = np.random.default_rng((*self._key, index))
         picture = Picture(self.split.folder / self.split.names[self.item(index)])
         crop = picture.crop(random_crop(rng, picture.height, picture.width), self.side)
         return np.asarray(cv2.flip(crop, 1), np.uint8) if rng.random() < 0.5 else crop
 
-    def _permuted(self, epoch: int) -> npt.NDArray[np.int64]:
+    def _permuted(self, epoch: int) -> Ints:
         return np.random.default_rng((*self._key, epoch, 1)).permutation(len(self.split))
 
 
@@ -75,12 +75,12 @@ class CentreStream:
         items = list(range(start, start + count))
         return _batch(self.split, self.side, items, [self._crop(i) for i in items])
 
-    def _crop(self, item: int) -> npt.NDArray[np.uint8]:
+    def _crop(self, item: int) -> Image:
         picture = Picture(self.split.folder / self.split.names[item])
         return picture.crop(centre_crop(picture.height, picture.width), self.side)
 
 
-def _batch(split: Split, side: int, items: list[int], crops: list[npt.NDArray[np.uint8]]) -> ImageBatch:
+def _batch(split: Split, side: int, items: list[int], crops: list[Image]) -> ImageBatch:
     images = np.stack(crops) if crops else np.empty((0, side, side, 3), np.uint8)
     return ImageBatch(images, split.labels[items])
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import simplejpeg
+
+from tracker.arrays import Image, Ints
 
 MCU_PX = 16
 """Side of a block with chroma at half resolution (4:2:0)."""
@@ -26,8 +27,6 @@ TILE_MCUS = (4, 3, 5, 6, 2)
 SCALES = (8, 4, 2, 1)
 MARGIN_PX = 2
 """Chroma is interpolated from its neighbours, two pixels away."""
-
-Image = npt.NDArray[np.uint8]
 
 
 class DamagedError(ValueError):
@@ -171,7 +170,7 @@ def _cut_out(
     return out.tobytes()
 
 
-def _tile_ends(raw: Image, layout: _Layout) -> npt.NDArray[np.int64]:
+def _tile_ends(raw: Image, layout: _Layout) -> Ints:
     """Rows×columns: where the marker after each tile lies (a restart, or the end of the picture)."""
     scan = raw[layout.scan_at :]
     follows = scan[1:] & 0xF8

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from training.data.image_folder import ImageFolder, open_images
+from training.data.layouts.find import data_sets_in, open_data_sets
 from training.data.shards import TABLE, ShardStore, open_shards
 from training.data.store import FrameStore, open_packs
 from training.recipe.schema import Recipe
@@ -24,11 +25,14 @@ def open_data(recipe: Recipe) -> Pictures:
 
 
 def open_store(root: Path, cache: Path | None = None) -> FrameStore | ShardStore:
-    """The shards in `root`, if it holds some; else the raw store of the packs under it.
+    """The shards in `root`, if it holds some; else the raw store of the packs or data sets under it.
 
-    That one is built on first use (about a minute, 5 GB).
+    That one is built on first use (the packs: about a minute, 5 GB).
 
     Raises:
-        SourceError: a shard or a pack is missing or cannot be read.
+        SourceError: a shard, a pack or a data set is missing or cannot be read.
     """
-    return open_shards(root) if (root / TABLE).is_file() else open_packs(root, cache)
+    if (root / TABLE).is_file():
+        return open_shards(root)
+    data_sets = data_sets_in(root)
+    return open_data_sets(data_sets, cache) if data_sets else open_packs(root, cache)

@@ -6,12 +6,15 @@ stop anywhere, resume, and change its batch size without moving a sample.
 
 import zlib
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tracker.arrays import Image
 from tracker.crop import Window, context_side, cut, window_at
+from tracker.errors import SourceError
 from training.data.augment import (
     Distractor,
     MotionBlur,
@@ -22,14 +25,12 @@ from training.data.augment import (
     draw_photometric,
     search_jitter,
 )
-from training.data.store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, PictureStore
+from training.data.store import ANNOTATED, BACKGROUND, KINDS, PSEUDO, RELIABLE, STILL, PictureStore
 
 SEARCH_PX, TEMPLATE_PX = 256, 128
 KIND_SHARES = {ANNOTATED: 0.34, RELIABLE: 0.24, PSEUDO: 0.06, STILL: 0.36}
 NEGATIVE_SHARE, DISTRACTOR_SHARE, BLUR_SHARE = 0.08, 0.15, 0.12
 MOSTLY_FILL, SURROUND_SHARE = 0.6, 0.6
-
-Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -86,26 +87,40 @@ class Draw:
 
 
 class PairStream:
-    """Draws kind, group, track and two of its frames; stills pair with themselves."""
+    """Draws kind, group, track and two of its frames; stills pair with themselves.
+
+    A store need not have every kind: what `shares` says of one that it lacks goes to the others, and where
+    there are no backgrounds or stills, what stands behind or beside the target comes from the rest.
+    """
 
     def __init__(
         self, store: PictureStore, seed: int, phase: str, shares: dict[int, float] = KIND_SHARES
     ) -> None:
         self.store, self.seed, self.phase = store, seed, zlib.crc32(phase.encode())
-        self._kinds, self._shares = list(shares), list(shares.values())
         self._groups: dict[int, list[list[npt.NDArray[np.int64]]]] = {}
         self._weights: dict[int, npt.NDArray[np.float64]] = {}
         for kind in (*KIND_SHARES, BACKGROUND):
             groups = _tracks_by_group(store, kind)
             size = np.array([len(tracks) for tracks in groups], np.float64)
             self._groups[kind] = groups
-            self._weights[kind] = np.sqrt(size) / np.sqrt(size).sum()
+            self._weights[kind] = np.sqrt(size) / max(1.0, np.sqrt(size).sum())
+        self._kinds = [kind for kind in shares if self._groups[kind]]
+        there = [shares[kind] for kind in self._kinds]
+        self._shares = there if len(there) == len(shares) else (np.array(there) / sum(there)).tolist()
+        if not self._kinds:
+            raise SourceError(
+                "training data: there is no target to draw; do the packs or data sets hold any?"
+            )
+        for kind in (STILL, BACKGROUND):
+            if not self._groups[kind]:
+                self._groups[kind] = self._groups[self._kinds[0]]
+                self._weights[kind] = self._weights[self._kinds[0]]
 
     def sample(self, index: int) -> Sample:
         drawn = self.draw(index)
         scene = self._scene(drawn.template_item, drawn.template, TEMPLATE_PX)
-        template = _crops(drawn.template_look.apply(scene), drawn.flip, TEMPLATE_PX)
-        search = _crops(self._search_scene(drawn), drawn.flip, SEARCH_PX)
+        template = crops(drawn.template_look.apply(scene), drawn.flip, TEMPLATE_PX)
+        search = crops(self._search_scene(drawn), drawn.flip, SEARCH_PX)
         return Sample(search, template, drawn.seen_box(), drawn.present)
 
     def draw(self, index: int) -> Draw:
@@ -139,15 +154,14 @@ class PairStream:
 
     def batch(self, start: int, count: int) -> Batch:
         """Samples start … start + count − 1; of none, arrays of length 0."""
-        if count == 0:
-            return _none_of(self.batch(start, 1))
-        samples = [self.sample(i) for i in range(start, start + count)]
-        return Batch(
-            {side: np.stack([s.search[side] for s in samples]) for side in samples[0].search},
-            {side: np.stack([s.template[side] for s in samples]) for side in samples[0].template},
-            np.asarray([s.box for s in samples], np.float32),
-            np.asarray([s.present for s in samples]),
-        )
+        return batch_of(self, start, count)
+
+    def describe(self, index: int) -> str:
+        """In a few words, what the sample is made of."""
+        drawn = self.draw(index)
+        kinds = [KINDS[int(self.store.kind[item])] for item in (drawn.template_item, drawn.search_item)]
+        added = [name for name in ("surround", "distractor", "blur") if getattr(drawn, name)]
+        return ", ".join([*dict.fromkeys(kinds), *added])
 
     def _track(self, rng: np.random.Generator, kind: int) -> npt.NDArray[np.int64]:
         groups = self._groups[kind]
@@ -219,6 +233,39 @@ def scene_px(window: Window, most_px: int) -> int:
     return min(window.side, most_px)
 
 
+class Samples(Protocol):
+    """What a batch is made from, a sample at a time."""
+
+    def sample(self, index: int) -> Sample:
+        """A function of `index` alone."""
+        ...
+
+
+class Pairs(Samples, Protocol):
+    """A stream of pairs: PairStream, and those that stand beside or around it."""
+
+    def batch(self, start: int, count: int) -> Batch:
+        """Samples start … start + count − 1; of none, arrays of length 0."""
+        ...
+
+    def describe(self, index: int) -> str:
+        """In a few words, how the sample was made."""
+        ...
+
+
+def batch_of(stream: Samples, start: int, count: int) -> Batch:
+    """Samples start … start + count − 1; of none, arrays of length 0."""
+    if count == 0:
+        return _none_of(batch_of(stream, start, 1))
+    samples = [stream.sample(i) for i in range(start, start + count)]
+    return Batch(
+        {side: np.stack([s.search[side] for s in samples]) for side in samples[0].search},
+        {side: np.stack([s.template[side] for s in samples]) for side in samples[0].template},
+        np.asarray([s.box for s in samples], np.float32),
+        np.asarray([s.present for s in samples]),
+    )
+
+
 def _none_of(batch: Batch) -> Batch:
     search, template = (
         {side: x[:0] for side, x in crops.items()} for crops in (batch.search, batch.template)
@@ -238,7 +285,7 @@ def _tracks_by_group(store: PictureStore, kind: int) -> list[list[npt.NDArray[np
     return list(groups.values())
 
 
-def _crops(scene: Image, flip: bool, side: int) -> dict[int, Image]:
+def crops(scene: Image, flip: bool, side: int) -> dict[int, Image]:
     """The crop at `side` and at half of it, as the tracker cuts them from one window."""
     whole = Window(0, 0, scene.shape[0])
     crops = {px: cut(scene, whole, px, (0, 0, 0)) for px in (side // 2, side)}

@@ -20,9 +20,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tracker.arrays import Image
 from tracker.crop import Window, cut
 from tracker.errors import SourceError
-from training.data.jpeg_tiles import DamagedError, Image, decode, decode_part, scale_for
+from training.data.jpeg_tiles import DamagedError, decode, decode_part, scale_for
 
 TABLE, INDEX = "shards.json", "index.npz"
 LAYOUT = 1

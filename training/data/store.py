@@ -25,17 +25,18 @@ import numpy.typing as npt
 from rich.progress import track as progress
 
 from eval.data.sequences import Sequence, read_frames, read_pack
+from tracker.arrays import Image
 from tracker.cache import user_cache
 from tracker.crop import Window, cut
 from tracker.errors import SourceError
+from tracker.template import mean_colour
 
 ANNOTATED, RELIABLE, PSEUDO, STILL, BACKGROUND = range(5)
+KINDS = ("annotated", "reliable", "pseudo", "still", "background")
 FRAMES_PER_TRACK = {ANNOTATED: 60, RELIABLE: 16, PSEUDO: 5}
 FRAMES_PER_FODA_TRACK = 6
 MIN_BOX_PX = 6
 LAYOUT = 1
-
-Image = npt.NDArray[np.uint8]
 
 
 class PictureStore(Protocol):
@@ -104,12 +105,6 @@ class FrameStore:
         return cut(image, window, px, mean_colour(image))
 
 
-def mean_colour(image: Image) -> tuple[int, int, int]:
-    """BGR, of every fourth pixel in both directions, rounded down."""
-    blue, green, red = (int(v) for v in image[::4, ::4].reshape(-1, 3).mean(0))
-    return blue, green, red
-
-
 @dataclass(frozen=True, eq=False)
 class Row:
     """An item before it is stored; rows in a row with the same `image` object share one picture."""
@@ -160,7 +155,11 @@ def open_frames(folder: Path, digest: str) -> FrameStore:
 
 
 def write_frames(rows: Iterable[Row], folder: Path) -> None:
-    """Raw pixels and the table of items; both appear under their names only when whole."""
+    """Raw pixels and the table of items; both appear under their names only when whole.
+
+    Raises:
+        SourceError: there are no rows.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     columns = ItemColumns()
     offset: list[int] = []
@@ -173,6 +172,8 @@ def write_frames(rows: Iterable[Row], folder: Path) -> None:
                 written += out.write(row.image.tobytes())
             offset.append(last[0])
             columns.add(row)
+    if not offset:
+        raise SourceError(f"frames {folder}: there is no picture with a target to keep")
     os.replace(folder / "pixels.u8.part", folder / "pixels.u8")
     np.savez(folder / "items.part.npz", offset=np.asarray(offset, np.int64), **columns.arrays())
     os.replace(folder / "items.part.npz", folder / "items.npz")

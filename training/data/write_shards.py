@@ -7,8 +7,6 @@ training/data/shards.py reads them.
 
 import argparse
 import io
-import json
-import os
 import sys
 import tarfile
 from collections.abc import Iterable
@@ -19,9 +17,12 @@ from typing import Any
 import numpy as np
 
 from tracker.errors import SourceError, TrackerError
+from tracker.files import write_json
+from tracker.template import mean_colour
 from training.data.jpeg_tiles import encode
+from training.data.layouts.find import training_rows
 from training.data.shards import INDEX, LAYOUT, TABLE, open_shards
-from training.data.store import ItemColumns, Row, mean_colour, pack_rows, packs_digest
+from training.data.store import ItemColumns, Row
 
 SHARD_BYTES = 256 * 2**20
 QUALITY = 90
@@ -66,13 +67,8 @@ def write_shards(
         picture=np.asarray(owner, np.int32),
         **items.arrays(),
     )
-    _write_table(folder, {"layout": LAYOUT, "digest": digest, "quality": quality, "shards": writer.sizes()})
-
-
-def _write_table(folder: Path, table: dict[str, Any]) -> None:
-    part = folder / f"{TABLE}.part"
-    part.write_text(json.dumps(table, indent=1))
-    os.replace(part, folder / TABLE)
+    table = {"layout": LAYOUT, "digest": digest, "quality": quality, "shards": writer.sizes()}
+    write_json(folder / TABLE, table)
 
 
 class _TarWriter:
@@ -110,12 +106,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "python -m training.data.write_shards", description="Write the packs as JPEG shards."
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the packs")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="folder of the packs, or of data sets in their owners' layouts",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the shards")
     parser.add_argument("--quality", type=int, default=QUALITY, choices=range(1, 101), metavar="1..100")
     options = parser.parse_args(arguments)
     try:
-        write_shards(pack_rows(options.data), options.out, packs_digest(options.data), options.quality)
+        rows, digest = training_rows(options.data)
+        write_shards(rows, options.out, digest, options.quality)
         store = open_shards(options.out)
     except TrackerError as error:
         print(f"depthgate: error: {error}", file=sys.stderr)

@@ -24,7 +24,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from eval.results.host import describe_host
-from eval.results.store import write_json
+from eval.results.store import save_figure, write_json
 from eval.results.tables import rows_table
 from training.distributed.cost_model import (
     Cost,
@@ -216,7 +216,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
     modelled.set(xscale="log", yscale="log", xlabel="ranks", ylabel="s", title=NOT_MEASURED)
     for axis in (measured, modelled):
         axis.legend()
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 if __name__ == "__main__":

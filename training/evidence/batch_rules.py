@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from eval.results.host import describe_host
-from eval.results.store import write_json
+from eval.results.store import save_figure, write_json
 from training.evidence.fit import Learner, Trial, options, run
 from training.evidence.learners import TextLearner, TrackerLearner
 from training.recipe.schema import Decay, Phase, Scaling
@@ -229,7 +229,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
         axis.minorticks_off()
         axis.grid(True, alpha=0.25)
     left.legend(fontsize=8)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 if __name__ == "__main__":

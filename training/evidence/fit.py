@@ -1,8 +1,10 @@
 """One training of an experiment: the loop's plan, micro-batches and optimisers around any small learner.
 
-The loop of training/loop.py is for runs that ship; an experiment has hundreds
-of short ones, wants the curve of each, and must go on after an interruption:
-every finished training is a line of a file.
+The loop of training/loop.py is for runs that ship: it resumes within a
+training, feeds many workers and averages weights. An experiment has hundreds of
+short trainings on one thread, wants the curve of each, and resumes between
+them: every finished training is a line of a file. Plan, micro-batches and
+optimisers are the same.
 """
 
 import argparse
@@ -10,26 +12,23 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from joblib import Parallel, delayed
-from rich.progress import track
+from joblib import delayed
 from torch import Tensor, nn
 
 from eval.results.host import describe_host
-from training.nas.measure.on_cifar import open_lines, read_lines
+from tracker.arrays import Ints
 from training.optim.optimisers import make_optimiser, set_step
 from training.recipe.schema import Phase
 from training.recipe.yaml_tree import plain
+from training.run.jobs import read_lines, train_all
 from training.schedule.plan import make_plan, pieces, updates
-
-Rows = npt.NDArray[np.int64]
 
 
 class Learner(Protocol):
@@ -47,7 +46,7 @@ class Learner(Protocol):
     weight_decay: float
     clip: float
 
-    def loss(self, rows: Rows) -> Tensor:
+    def loss(self, rows: Ints) -> Tensor:
         """Mean loss of the samples `rows`, a scalar."""
         ...
 
@@ -147,7 +146,7 @@ class _Curve:
         self.lost, self._last = 0.0, seen
 
 
-def _order(distinct: int, samples: int, seed: int) -> Rows:
+def _order(distinct: int, samples: int, seed: int) -> Ints:
     """Which sample is the i-th of a training: a new permutation every epoch."""
     rng = np.random.default_rng(seed)
     epochs = -(-samples // distinct)
@@ -169,20 +168,10 @@ def run(
         learn: a fresh learner, weights drawn from torch's seed; called in the processes that train.
     """
     done = {line["key"] for line in read_lines(out)}
-    left = [t for t in trials if t.key() not in done]
-    work = Parallel(jobs, return_as="generator_unordered")(
-        delayed(_train)(trial, learn, marks, probe) for trial in left
-    )
-    with open_lines(out) as file:
-        for line in _progress(work, title, len(left)):
-            file.write(json.dumps(line) + "\n")
-            file.flush()
+    left = [delayed(_train)(t, learn, marks, probe) for t in trials if t.key() not in done]
+    train_all(left, out, jobs, title)
     lines = {line["key"]: line for line in read_lines(out)}
     return [lines[t.key()] for t in trials]
-
-
-def _progress(work: Iterator[dict[str, Any]], title: str, total: int) -> Iterator[dict[str, Any]]:
-    yield from track(work, title, total) if total else work
 
 
 def _train(trial: Trial, learn: Callable[[], Learner], marks: Marks, probe: Probe | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from eval.results.host import describe_host
-from eval.results.store import write_json
+from eval.results.store import save_figure, write_json
 from training.evidence.fit import Trial, options, run
 from training.evidence.learners import PictureLearner
 from training.recipe.schema import Decay, Phase, Raised
@@ -175,7 +175,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
     axes[1, 0].set_ylabel("validation accuracy")
     for axis in axes.flat:
         axis.grid(True, alpha=0.25)
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path, dpi=100)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from eval.results.store import save_figure
+
 ALONE = "network alone"
 
 
@@ -61,7 +63,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"samples/s ({result['device']}, batch {result['batch']}; bars: median, lines: range)")
     figure.legend(loc="outside upper center", ncols=3)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def table(result: dict[str, Any]) -> list[list[str]]:

@@ -27,6 +27,7 @@ from eval.results.store import write_json
 from eval.results.tables import rows_table
 from models.network import pixels
 from models.registry import build
+from tracker.arrays import Image
 from tracker.crop import Window, cut
 from tracker.errors import TrackerError
 from training.data.device_store import fill_device
@@ -38,7 +39,6 @@ from training.data.store import (
     PSEUDO,
     RELIABLE,
     FrameStore,
-    Image,
     Row,
     kind_of,
     open_frames,

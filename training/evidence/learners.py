@@ -5,7 +5,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,9 +13,9 @@ from models.backbone import StageSpec
 from models.nas.network import NasBenchNetwork
 from models.network import DepthGate, NetworkSpec, pixels
 from models.registry import SELECTED
+from tracker.arrays import Image, Ints
 from training.data.open import open_store
 from training.data.pairs import PairStream
-from training.evidence.fit import Rows
 from training.nas.measure.cifar import Pictures, normalised, read_split
 from training.nas.measure.tracked import SEED_OF_SAMPLES, Arrays, kept_samples, losses_of
 from training.tasks.losses import boxes_of, iou_and_giou, tracking_loss
@@ -44,7 +43,7 @@ class CharLstm(nn.Module):
 
 
 @cache
-def library_text() -> npt.NDArray[np.int64]:
+def library_text() -> Ints:
     """Windows of 33 characters of the standard library's modules, in a fixed random order; n×33."""
     folder = Path(sysconfig.get_paths()["stdlib"])
     text = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
@@ -69,7 +68,7 @@ class TextLearner:
         self.samples = len(self.train)
         self.module: nn.Module = CharLstm()
 
-    def loss(self, rows: Rows) -> Tensor:
+    def loss(self, rows: Ints) -> Tensor:
         text = self.train[torch.from_numpy(rows)]
         return F.cross_entropy(self.module(text[:, :-1]).flatten(0, 1), text[:, 1:].flatten())
 
@@ -86,7 +85,7 @@ SMALL_TRACKER = NetworkSpec((StageSpec(side=64, stem=(16, 32), width=32, cells=(
 
 
 @cache
-def half_size_pairs(data: Path) -> tuple[Arrays, Rows, Rows]:
+def half_size_pairs(data: Path) -> tuple[Arrays, Ints, Ints]:
     """The kept pairs with crops of half the side; rows to train on, rows of tracks that are held out.
 
     A pair is held out when the template's track is every eighth one, and left
@@ -105,7 +104,7 @@ def half_size_pairs(data: Path) -> tuple[Arrays, Rows, Rows]:
     return samples, np.flatnonzero(~held.any(1)), np.flatnonzero(held.all(1))[:HELD_OUT_PAIRS]
 
 
-def _halved(crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _halved(crops: Image) -> Image:
     """Mean of every 2×2 pixels; N×s×s×3 to N×(s/2)×(s/2)×3."""
     out = np.empty((len(crops), crops.shape[1] // 2, crops.shape[2] // 2, 3), np.uint8)
     for i, crop in enumerate(crops):
@@ -125,7 +124,7 @@ class TrackerLearner:
         self.network = DepthGate(SMALL_TRACKER).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module: nn.Module = self.network
 
-    def loss(self, rows: Rows) -> Tensor:
+    def loss(self, rows: Ints) -> Tensor:
         return losses_of(self.network, self.pairs, np.sort(self.train[rows])).total
 
     @torch.no_grad()
@@ -171,7 +170,7 @@ class PictureLearner:
                 layer.momentum = norm_momentum
         self._flips = np.random.default_rng(torch.initial_seed())
 
-    def loss(self, rows: Rows) -> Tensor:
+    def loss(self, rows: Ints) -> Tensor:
         crops = self.train.pixels[rows]
         mirrored = self._flips.random(len(rows)) < 0.5
         crops[mirrored] = crops[mirrored, :, ::-1]

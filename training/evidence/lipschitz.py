@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from eval.results.host import describe_host
-from eval.results.store import write_json
+from eval.results.store import save_figure, write_json
+from tracker.arrays import Floats
 from training.evidence.batch_rules import BASE_BATCH, SEEDS, phase_of, tasks
 from training.evidence.fit import Learner, Trial, options, run
 from training.evidence.learners import TextLearner
@@ -89,18 +89,18 @@ def experiment(data: Path, out: Path, rate: float, jobs: int) -> dict[str, Any]:
     return document
 
 
-def smooth(probes: list[float]) -> npt.NDArray[np.float64]:
+def smooth(probes: list[float]) -> Floats:
     """Geometric mean of three neighbours, the middle one twice: two of them may be tenfold apart."""
     logs = np.log(np.pad(probes, 1, mode="edge"))
     return np.exp((logs[:-2] + 2 * logs[1:-1] + logs[2:]) / 4)
 
 
-def running_median(probes: list[float]) -> npt.NDArray[np.float64]:
+def running_median(probes: list[float]) -> Floats:
     """Of five neighbours, of fewer at the ends: a check, blind to a peak of one or two updates."""
     return np.array([np.median(probes[max(0, i - 2) : i + 3]) for i in range(len(probes))])
 
 
-def peak_of(curve: npt.NDArray[np.float64]) -> int:
+def peak_of(curve: Floats) -> int:
     """Where it is largest; the middle of equal places, which a running median has."""
     places = np.flatnonzero(curve == curve.max())
     return int(places[len(places) // 2])
@@ -162,7 +162,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
         axis.grid(True, alpha=0.25)
     axes[0].set(ylabel="L, smoothed over 3 probes, median of 3 seeds")
     axes[0].legend(fontsize=8, title="dot: median of the peaks\nbar: their range", title_fontsize=8)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 if __name__ == "__main__":

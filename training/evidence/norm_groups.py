@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from eval.results.host import describe_host
-from eval.results.store import write_json
+from eval.results.store import save_figure, write_json
 from training.evidence.fit import Trial, options, run
 from training.evidence.learners import PictureLearner
 from training.recipe.schema import Phase
@@ -76,7 +76,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
     axis.set_xticks(together, [str(n) for n in together])
     axis.set(xlabel="samples normalised together (2 a process)", ylabel="validation accuracy, %")
     axis.grid(True, alpha=0.25)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 if __name__ == "__main__":

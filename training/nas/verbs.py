@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from arguments import numbers, positive
 
 if TYPE_CHECKING:
-    from training.nas.benchmark.table import Floats, Rows, Table
+    from tracker.arrays import Floats, Ints
+    from training.nas.benchmark.table import Table
 
 HOME = Path(__file__).parent
 OWN = HOME / "own.jsonl"
@@ -104,7 +105,7 @@ def _published(file: Path | None) -> "tuple[Table | None, str]":
     return table, f"{len(table):,} measured cells, the surrogate for the rest"
 
 
-def _accuracy(file: Path | None) -> "tuple[Floats, Rows, str]":
+def _accuracy(file: Path | None) -> "tuple[Floats, Ints, str]":
     """Accuracy of every cell after 108 epochs as it is best believed, the measured rows, and the source."""
     from training.nas.benchmark.landscape import believe
     from training.nas.benchmark.surrogate import load_surrogate
@@ -218,6 +219,7 @@ def _select(arguments: argparse.Namespace) -> int:
 def _costs(arguments: argparse.Namespace) -> int:
     import json
 
+    from eval.results.store import write_json
     from tracker.errors import ModelError
     from training.nas.select.latency import measure_network
 
@@ -226,7 +228,7 @@ def _costs(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise ModelError(str(error)) from error
     known = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
-    arguments.out.write_text(json.dumps({**known, arguments.network: entry}, indent=1) + "\n")
+    write_json(arguments.out, {**known, arguments.network: entry})
     print(" ".join(f"{1e3 * s:.2f}" for s in entry["seconds"]), "ms a stage with its exit")
     return 0
 

@@ -38,6 +38,7 @@ def check(recipe: Recipe) -> None:
     _one_of("precision", recipe.precision, PRECISIONS)
     _positive("data.epoch_samples", recipe.data.epoch_samples)
     _between("data.side", recipe.data.side, 1, MOST_SIDE)
+    _between("data.composed", recipe.data.composed, 0, 1)
     _between("threads", recipe.threads, 1, MOST_THREADS)
     _between("seed", recipe.seed, 0, MOST_SEED)
     _share("ema_decay", recipe.ema_decay)
@@ -53,6 +54,9 @@ def check(recipe: Recipe) -> None:
         raise RecipeError("recipe: teacher says nothing to data.images; leave it out")
     if trained_on == "images" and recipe.data.resident:
         raise RecipeError("recipe: data.resident says nothing to data.images; leave it out")
+    if recipe.data.composed and (trained_on == "images" or recipe.data.resident):
+        beside = "data.images" if trained_on == "images" else "data.resident"
+        raise RecipeError(f"recipe: data.composed does not go with {beside}; leave one of them out")
     if not recipe.phases:
         raise RecipeError("recipe: phases is empty, expected at least one of " + ", ".join(legal))
     names = [phase.name for phase in recipe.phases]

@@ -1,11 +1,11 @@
 """The recipe in a run folder: what a run was begun with, it goes on with."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tracker.files import write_text
 from training.recipe.errors import RecipeError
 from training.recipe.load import dump, load
 from training.recipe.schema import Recipe
@@ -16,10 +16,8 @@ FREE = ("data.root", "data.images", "threads", "checkpoint_samples", "validate_s
 
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:
-    """`folder`/recipe.yaml, whole or not at all."""
-    part = folder / "recipe.part"
-    part.write_text(dump(recipe))
-    os.replace(part, folder / "recipe.yaml")
+    """Write the resolved recipe to `folder`/recipe.yaml."""
+    write_text(folder / "recipe.yaml", dump(recipe))
 
 
 def refusal(recipe: Recipe, folder: Path, data_digest: str) -> str | None:

@@ -16,6 +16,8 @@ class Data:
             or the training pictures of `images`.
         images: in place of `root`: folder of train/CLASS/ and val/CLASS/, to train a classifier.
         side: of the crops of `images`, in pixels.
+        composed: share of the samples that are pairs out of composed sequences (training/data/compose), made
+            of the packs in `root`.
         resident: of `root`: crops are cut once and stay on the device, which augments them in batches; for a
             GPU that the CPUs would starve.
     """
@@ -24,6 +26,7 @@ class Data:
     epoch_samples: int | None = None
     images: str | None = None
     side: int = 224
+    composed: float = 0.0
     resident: bool = False
 
 

@@ -1,14 +1,14 @@
 """Checkpoints that are whole or absent, and plain weights."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from tracker.errors import ModelError
+from tracker.files import replacing
 
 PARTS = {
     "bf16": bool,
@@ -23,10 +23,9 @@ CURE = "delete it to start anew"
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write, then rename: a kill at any moment leaves the previous checkpoint."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    os.replace(part, path)
+    """Write the checkpoint; a kill at any moment leaves the previous one."""
+    with replacing(path) as part:
+        torch.save(state, part)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -44,12 +43,6 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
-    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
-
-
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """Raises ModelError where the file is not safetensors."""
-    try:
-        return load_file(path)
-    except Exception as error:  # safetensors raises its own untyped errors
-        raise ModelError(f"weights {path}: cannot be read ({error}); expected a safetensors file") from error
+    """Write the weights as safetensors, every tensor in its own contiguous memory."""
+    with replacing(path) as part:
+        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, part)

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from eval.results.store import save_figure
+from tracker.arrays import Floats, Ints
 from training.run.logs import Line, read_log, split_log
 
 SMOOTHED_OVER, SMOOTHED_SHARE = 25, 0.1
@@ -35,7 +36,7 @@ def write_curves(folder: Path) -> Path:
         below.set(xlabel="samples", ylabel="parts" if column == 0 else None)
         below.xaxis.set_major_formatter(EngFormatter(sep=""))
     path = folder / "curves.png"
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
     return path
 
 
@@ -62,11 +63,11 @@ def _draw_parts(axes: Any, rows: list[Line], points: list[Line]) -> None:
     axes.legend(fontsize=7, ncols=3)
 
 
-def _samples(lines: list[Line]) -> npt.NDArray[np.int64]:
+def _samples(lines: list[Line]) -> Ints:
     return np.array([line["samples"] for line in lines], np.int64)
 
 
-def smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def smooth(values: Floats) -> Floats:
     """Mean of the last few values, of as many as there are at the beginning; same length."""
     over = max(1, min(SMOOTHED_OVER, round(SMOOTHED_SHARE * len(values))))
     total = np.cumsum(np.insert(values.astype(float), 0, 0.0))

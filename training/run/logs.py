@@ -7,12 +7,12 @@ parts by exit. A line on validation holds phase, samples, updates and
 """
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tracker.errors import SourceError
+from tracker.files import write_text
 from training.recipe.errors import RecipeError
 
 Line = dict[str, Any]
@@ -70,9 +70,7 @@ class RunLog:
             for line in read_log(folder)
             if line["phase"] in earlier or (line["phase"] == phase and line["samples"] <= seen)
         ]
-        part = folder / "log.part"
-        part.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        os.replace(part, folder / "log.jsonl")
+        write_text(folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
         self._path = folder / "log.jsonl"
 
     def write(self, line: Line) -> None:

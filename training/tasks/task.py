@@ -20,7 +20,7 @@ from training.distributed.world import World, first_on_its_machine, together
 from training.recipe.schema import Phase, Recipe
 from training.tasks.classification import ClassificationTask
 from training.tasks.loss_terms import LossTerms
-from training.tasks.tracking import TrackingTask, fitted_teacher
+from training.tasks.tracking import TrackingTask, fitted_teacher, open_composed
 
 
 class Task(Protocol):
@@ -66,8 +66,8 @@ def make_task(recipe: Recipe, data: Pictures, world: World) -> Task:
         return ClassificationTask(recipe, data)
     assert recipe.data.root is not None
     with first_on_its_machine(world):
-        pairs = held_out_pairs(Path(recipe.data.root))
+        pairs, library = held_out_pairs(Path(recipe.data.root)), open_composed(recipe)
     resident = fill_device(data, world.device, quiet=not world.leads) if recipe.data.resident else None
     with together(world):
         teacher = fitted_teacher(recipe, data, world.device)
-    return TrackingTask(recipe, data, pairs, teacher, resident)
+    return TrackingTask(recipe, data, pairs, teacher, resident, library)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
@@ -19,6 +18,7 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from models.network import MAP_PX, STRIDE
+from tracker.arrays import Float32s, Image
 from tracker.errors import ModelError
 from training.data.pairs import Batch
 from training.data.transfer import TensorBatch, copied, on_host
@@ -31,15 +31,13 @@ CELL_SHIFT = (0.5, 0.5, -0.5, -0.5)
 """Pixels from its head's ltrb, which count from a cell's middle, to ours."""
 LEAST_DISTANCE, BACKGROUND_LOGIT = 0.02, -6.0
 
-FloatArray = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True)
 class TeacherFeatures:
     """Raw backbone features: search N×96×16×16, template N×96×8×8."""
 
-    search: FloatArray
-    template: FloatArray
+    search: Float32s
+    template: Float32s
 
 
 class NanoTrackTeacher:
@@ -66,7 +64,7 @@ class NanoTrackTeacher:
         self.mean = features.search.mean((0, 2, 3))
         self.std = features.search.std((0, 2, 3))
 
-    def standardise(self, features: FloatArray) -> Tensor:
+    def standardise(self, features: Float32s) -> Tensor:
         shape = (1, -1, 1, 1)
         return copied((features - self.mean.reshape(shape)) / self.std.reshape(shape), self._device)
 
@@ -109,7 +107,7 @@ class NanoTrackTeacher:
         rows = rows / (rows**2).sum(1).mean().sqrt()
         return F.conv2d(features.float(), rows[:, :, None, None])
 
-    def _embed(self, crops: npt.NDArray[np.uint8]) -> FloatArray:
+    def _embed(self, crops: Image) -> Float32s:
         planes = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
         return np.asarray(self._backbone.run(None, {"input": planes})[0])
 

@@ -9,6 +9,9 @@ from torch import nn
 
 from models.network import DepthGate
 from models.registry import build
+from training.data.compose.library import Library, open_library
+from training.data.compose.mixed import MixedStream
+from training.data.compose.pairs import ComposedPairs
 from training.data.device_store import DeviceStore
 from training.data.device_stream import DeviceStream
 from training.data.held_out import PAIRS
@@ -30,6 +33,7 @@ class TrackingTask:
     Attributes:
         pairs: held out, None: there are none.
         resident: of `store`, None: the recipe does not want it.
+        library: of composed pairs, None: the recipe wants none.
     """
 
     recipe: Recipe
@@ -37,6 +41,7 @@ class TrackingTask:
     pairs: PairStream | None
     teacher: NanoTrackTeacher | None
     resident: DeviceStore | None
+    library: Library | None = None
 
     def network(self) -> DepthGate:
         """Raises RecipeError: no tracker has that name."""
@@ -55,9 +60,12 @@ class TrackingTask:
         """The gates always, and heads while features are distilled."""
         return phase.name in ("features", "exits")
 
-    def stream(self, phase: Phase) -> PairStream | DeviceStream:
-        pairs = PairStream(self.store, self.recipe.seed, phase.name)
-        return pairs if self.resident is None else DeviceStream(pairs, self.resident)
+    def stream(self, phase: Phase) -> PairStream | MixedStream | DeviceStream:
+        pairs = pair_stream(self.recipe, self.store, self.library, phase)
+        if self.resident is None:
+            return pairs
+        assert isinstance(pairs, PairStream)
+        return DeviceStream(pairs, self.resident)
 
     def loss(self, network: nn.Module, phase: Phase) -> Callable[[AnyBatch], LossTerms]:
         assert isinstance(network, DepthGate)
@@ -86,6 +94,27 @@ class TrackingTask:
         network.gates.eval()
         if frozen or phase.name == "heads":
             network.backbone.eval()
+
+
+def open_composed(recipe: Recipe) -> Library | None:
+    """What composed pairs are made of; None where the recipe wants none.
+
+    Raises:
+        SourceError: the packs are missing or cannot be read.
+    """
+    assert recipe.data.root is not None
+    return open_library(Path(recipe.data.root), "train") if recipe.data.composed else None
+
+
+def pair_stream(
+    recipe: Recipe, store: PictureStore, library: Library | None, phase: Phase
+) -> PairStream | MixedStream:
+    """The samples of a phase: pairs of the store, and of the library by the share that the recipe says."""
+    pairs = PairStream(store, recipe.seed, phase.name)
+    if library is None:
+        return pairs
+    composed, share = ComposedPairs(library, recipe.seed, phase.name), recipe.data.composed
+    return MixedStream((pairs, composed), (1 - share, share), recipe.seed, phase.name)
 
 
 def fitted_teacher(recipe: Recipe, store: PictureStore, device: torch.device) -> NanoTrackTeacher | None:

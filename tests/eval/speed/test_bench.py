@@ -1,10 +1,8 @@
 """What is checked before anything is timed, and where costs are written."""
 
-import json
-
 import pytest
 
-from eval.speed.bench import bench, write_costs
+from eval.speed.bench import bench
 from eval.speed.forms import compare_forms
 from eval.speed.parts import latency
 from tracker import SourceError
@@ -14,9 +12,6 @@ from tracker.zoo import find
 @pytest.mark.parametrize(
     "measure, reason",
     [
-        pytest.param(
-            lambda p: write_costs("default", p / "file" / "x.json"), "cannot be a folder", id="costs"
-        ),
         pytest.param(lambda p: latency("default", [1], p), "is a folder", id="parts to a folder"),
         pytest.param(lambda p: bench(p, ["a"], json_file=p), "is a folder", id="updates to a folder"),
         pytest.param(lambda p: compare_forms("default", p / "none.onnx"), "cannot be read", id="no graph"),
@@ -30,11 +25,3 @@ def test_places_and_graphs_are_checked_before_anything_is_timed(tmp_path, measur
     (tmp_path / "file").write_text("no graph")
     with pytest.raises(SourceError, match=reason):
         measure(tmp_path)
-
-
-def test_the_table_of_costs_makes_its_folder(tmp_path, monkeypatch):
-    import eval.speed.bench as room
-
-    monkeypatch.setattr(room, "stage_seconds", lambda *given: ([0.1] * 4, [0.1] * 3))
-    write_costs("default", tmp_path / "new" / "costs.json")
-    assert json.loads((tmp_path / "new" / "costs.json").read_text())["depthgate-s"]["seconds"] == [0.1] * 4

@@ -50,6 +50,7 @@ def test_latency_tells_every_part_and_never_guesses_energy(monkeypatch, tmp_path
 def test_the_limit_takes_turns_with_the_stages(monkeypatch):
     """On a machine that is half as fast in every other round, the shares of the limit stay as they are."""
     import eval.speed.parts as room
+    import eval.speed.stopwatch as stopwatch
 
     now, order = [0.0], []
 
@@ -66,7 +67,7 @@ def test_the_limit_takes_turns_with_the_stages(monkeypatch):
 
         return call
 
-    monkeypatch.setattr(room, "time", Clock)
+    monkeypatch.setattr(stopwatch, "time", Clock)
     monkeypatch.setattr(room, "ROUNDS", 4)
     monkeypatch.setattr(room.OrtEngine, "stage", lambda self, k, *rest: spend(f"stage {k}", 0.001)(k))
     monkeypatch.setattr(room.OrtEngine, "pass_on", lambda self, k, *rest: spend(f"bare {k}", 0.001)(k))

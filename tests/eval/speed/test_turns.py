@@ -1,8 +1,5 @@
-import json
-
 from eval.contenders.base import Ours
 from eval.data.sequences import read_frames, read_pack
-from eval.speed.bench import write_costs
 from eval.speed.turns import time_in_turns
 from tests.eval.conftest import Follower
 from tracker import Tracker
@@ -23,10 +20,3 @@ def test_a_timed_run_of_ours_counts_updates(pack):
     frames = list(read_frames(sequence.video))
     timings = time_in_turns({"full": Ours(Tracker.load(), "full")}, [(sequence, frames)], rounds=1)
     assert timings["full"].updates == 10
-
-
-def test_the_table_of_costs_names_its_host_and_command(tmp_path):
-    write_costs("default", tmp_path / "costs.json")
-    table = json.loads((tmp_path / "costs.json").read_text())["depthgate-s"]
-    assert len(table["seconds"]) == 4 and min(table["seconds"]) > 0
-    assert table["host"]["cpu"] and "bench" in table["command"]

@@ -11,6 +11,8 @@ import pytest
 
 import training.data.store as room
 from tracker import SourceError
+from tracker.crop import Window
+from tracker.template import mean_colour
 from training.data.open import open_store
 from training.data.store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, FrameStore
 
@@ -106,6 +108,13 @@ def test_images_and_boxes_come_back_as_stored(painted_store: FrameStore):
     x, y, w, h = painted_store.box[item].astype(int)
     assert (painted_store.image(item)[y : y + h, x : x + w] == 220).all()
     assert (painted_store.image(item)[: y - 1] == 30).all()
+
+
+def test_outside_a_picture_is_its_mean_colour_as_in_tracking(painted_store: FrameStore):
+    image = painted_store.image(0)
+    mean = image.reshape(-1, 3).mean(0)
+    fill = painted_store.region(0, Window(-9, -9, 4), 2)[0, 0].tolist()
+    assert fill == [int(level) for level in mean] == list(mean_colour(image))
 
 
 def test_a_root_without_packs_is_named(tmp_path):

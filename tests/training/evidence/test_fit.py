@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from training.evidence.fit import Trial, even_marks, fit, run
-from training.nas.measure.on_cifar import read_lines
 from training.recipe.schema import Decay, Phase
+from training.run.jobs import read_lines
 
 PHASE = Phase(
     "experiment",

@@ -70,6 +70,12 @@ def test_overrides_reach_scalars_and_named_phases(tmp_path):
             "data.resident says nothing to data.images",
             id="resident pictures without boxes",
         ),
+        pytest.param({"data": {"root": "a", "composed": 1.5}}, "data.composed got 1.5", id="more than all"),
+        pytest.param(
+            {"data": {"root": "a", "composed": 0.5, "resident": True}},
+            "data.composed does not go with data.resident",
+            id="composed pairs are drawn by the CPU",
+        ),
         pytest.param({"precision": "fp8"}, "'fp8'", id="impossible value"),
         pytest.param({"phases": []}, "phases is empty", id="no phase"),
         pytest.param(

@@ -10,13 +10,11 @@ held-out cells, so that budgets rank cells as they do in the measured rows.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from models.nas.space import enumerate_space
+from tracker.arrays import Bools, Float32s, Floats, Ints
 from training.nas.benchmark.surrogate import Surrogate
 from training.nas.benchmark.table import EPOCHS, SECONDS_OF_108, Table, logged, unlogged
-
-Floats = npt.NDArray[np.float64]
 
 # Mean and variance of the largest of three standard normal numbers.
 BEST_OF_THREE, BEST_OF_THREE_VARIANCE = 0.8463, 0.5595
@@ -33,10 +31,10 @@ class Landscape:
         measured: N, whether published measurements shaped the value.
     """
 
-    value: npt.NDArray[np.float32]
+    value: Float32s
     luck: Floats
-    seconds: npt.NDArray[np.float32]
-    measured: npt.NDArray[np.bool_]
+    seconds: Float32s
+    measured: Bools
 
     def draw(self, row: int, epoch: int, rng: np.random.Generator) -> tuple[float, float]:
         """Accuracy of one repeat and its seconds; `epoch` is a place in EPOCHS."""
@@ -59,7 +57,7 @@ class Belief:
     """
 
     mean: Floats
-    rows: npt.NDArray[np.int64]
+    rows: Ints
     known: Floats
     unknown: Floats
     seconds: Floats
@@ -95,7 +93,7 @@ def make_landscape(surrogate: Surrogate, table: Table | None = None, seed: int =
     return Landscape(value.astype(np.float32), surrogate.luck, belief.seconds.astype(np.float32), measured)
 
 
-def as_published(landscape: Landscape, rows: npt.NDArray[np.int64], seed: int = 0) -> Floats:
+def as_published(landscape: Landscape, rows: Ints, seed: int = 0) -> Floats:
     """Draws in the form of the published table: single repeats, at 108 epochs the best of three; M×4."""
     rng = np.random.default_rng(seed)
     draws = landscape.value[rows, :, None] + landscape.luck[:, None] * rng.standard_normal((len(rows), 4, 3))

@@ -5,7 +5,9 @@
 A small network passes messages along and against the edges of a cell's graph;
 several of them, from different seeds, are averaged. It learns the published
 numbers as they are: single repeats at 4, 12 and 36 epochs, the best of three
-at 108. `landscape` adds what no model can know, the noise.
+at 108. `landscape` adds what no model can know, the noise. It fits in a loop of
+its own: a table of numbers in memory, one cycle of the rate, no samples to
+stream and nothing to resume.
 """
 
 import json
@@ -25,13 +27,13 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from eval.results.host import describe_host
+from eval.results.store import file_for, write_json
 from models.cell_spec import MAX_VERTICES
 from models.nas.features import OUTPUT, PADDING, arrays, features, widths
 from models.nas.space import Space
+from tracker.arrays import Floats, Ints
+from tracker.files import replacing
 from training.nas.benchmark.table import EPOCHS, Others, Table, TableError, logged, unlogged
-
-Rows = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 SHIPPED = Path(__file__).with_name("surrogate.safetensors")
 HIDDEN, LAYERS, FEATURES = 64, 5, 78
@@ -109,7 +111,7 @@ class Surrogate:
     luck: Floats
     scores: dict[str, Any]
 
-    def predict(self, space: Space, rows: Rows) -> tuple[Floats, Floats]:
+    def predict(self, space: Space, rows: Ints) -> tuple[Floats, Floats]:
         """`logged` accuracies N×4 of one training (at 108: the best of three), and seconds of 108 epochs."""
         inputs = _inputs(space, rows, self.scaling.features)
         raw = np.mean([_run(member, inputs) for member in self.members], 0)
@@ -186,7 +188,7 @@ def fit_surrogate(
     return scores
 
 
-def held_out_scores(targets: Floats, held_out: Floats, fold: Rows) -> dict[str, Any]:
+def held_out_scores(targets: Floats, held_out: Floats, fold: Ints) -> dict[str, Any]:
     """Rank correlations of predictions of cells that were held out, over all and by fold."""
     truth, guess = targets[:, 3], held_out[:, 3]
     top = truth >= np.quantile(truth, 0.9)
@@ -255,7 +257,7 @@ def _luck(final: Surrogate, space: Space, others: Others, noise: float) -> Float
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-def _inputs(space: Space, rows: Rows, scale: Floats) -> Inputs:
+def _inputs(space: Space, rows: Ints, scale: Floats) -> Inputs:
     edges, labels = arrays(space, rows)
     seen = (features(space, rows)[0] - scale[0]) / scale[1]
     share = widths(edges, labels, 512) / 512
@@ -264,11 +266,11 @@ def _inputs(space: Space, rows: Rows, scale: Floats) -> Inputs:
     return tuple(torch.as_tensor(v, dtype=kind) for v, kind in zip(values, kinds, strict=True))  # type: ignore
 
 
-def _rows_of(inputs: Inputs, at: Rows) -> Inputs:
+def _rows_of(inputs: Inputs, at: Ints) -> Inputs:
     return tuple(x[at] for x in inputs)  # type: ignore[return-value]
 
 
-def _fit_member(inputs: Inputs, wanted: Tensor, at: Rows, seed: int) -> CellNet:
+def _fit_member(inputs: Inputs, wanted: Tensor, at: Ints, seed: int) -> CellNet:
     """One network on the rows `at`: Huber loss, AdamW, one cycle of the rate."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
@@ -289,7 +291,7 @@ def _fit_member(inputs: Inputs, wanted: Tensor, at: Rows, seed: int) -> CellNet:
     return net.eval()
 
 
-def _batches(at: Rows) -> Iterator[Tensor]:
+def _batches(at: Ints) -> Iterator[Tensor]:
     for _ in range(PASSES):
         order = torch.from_numpy(at)[torch.randperm(len(at))]
         yield from (b for b in order.split(BATCH) if len(b) == BATCH)
@@ -326,5 +328,6 @@ def _save(surrogate: Surrogate, scores: dict[str, Any], out: Path) -> None:
         "covariance": surrogate.covariance,
         "luck": surrogate.luck,
     }
-    save_file({**state, **numbers}, out)
-    out.with_suffix(".json").write_text(json.dumps(scores, indent=1) + "\n")
+    with replacing(file_for(out)) as part:
+        save_file({**state, **numbers}, part)
+    write_json(out.with_suffix(".json"), scores)

@@ -1,8 +1,7 @@
 """The measured table: what a cell reached after 4, 12, 36 or 108 epochs, and what training it costs.
 
 The compact file holds every cell of the space and the measurements that were
-published; `query` charges simulated seconds as the original does, `peek` is
-free. At 108 epochs a number is the best of three repeats, at 4, 12 and 36 a
+published. At 108 epochs a number is the best of three repeats, at 4, 12 and 36 a
 single one: `Measurement.kind` says which, and no number is a mean unless it
 says so. Cells without a measurement raise, with the reason.
 """
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from models.cell_spec import OPS, CellSpec
 from models.nas.space import Space, edge_bit, enumerate_space, row_key
+from tracker.arrays import Floats, Ints
 from tracker.errors import TrackerError
 
 EPOCHS = (4, 12, 36, 108)
@@ -26,10 +26,6 @@ VALIDATION_PICTURES = 9_984  # 39 batches of 256; the rest of the 10,000 was dro
 SECONDS_OF_108 = {4: (13.5, 0.0387), 12: (14.2, 0.1092), 36: (12.9, 0.3323), 108: (0.0, 1.0)}
 HIGHEST, NOT_SEEN = 0.999, 65_535
 PUBLISHED_KINDS = {4: "single repeat", 12: "single repeat", 36: "single repeat", 108: "best of three repeats"}
-
-
-Rows = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 def logged(accuracy: npt.ArrayLike) -> Floats:
@@ -65,12 +61,11 @@ class Table:
     """
 
     def __init__(
-        self, space: Space, rows: Rows, accuracy: Floats, seconds: Floats, kinds: Mapping[int, str]
+        self, space: Space, rows: Ints, accuracy: Floats, seconds: Floats, kinds: Mapping[int, str]
     ) -> None:
         self.space, self.rows = space, rows
         self.accuracy, self.seconds = np.asarray(accuracy), np.asarray(seconds)
         self.kinds = dict(kinds)
-        self.spent = 0.0
         self._budget = {epochs: e for e, epochs in enumerate(self.kinds)}
         self._keys = row_key(space.vertices[rows], space.adj[rows], space.ops[rows])
 
@@ -78,7 +73,7 @@ class Table:
         return len(self.rows)
 
     def peek(self, cell: CellSpec, epochs: int = 108) -> Measurement:
-        """The mean over the repeats that are there; nothing is charged.
+        """Return the mean over the repeats that are there.
 
         Raises:
             TableError: an illegal or unmeasured cell, or another number of epochs.
@@ -100,16 +95,6 @@ class Table:
             raise TableError(
                 f"table: cell {self.rows[place]} has no {epochs} epochs, only {', '.join(known)}"
             )
-        return found
-
-    def query(self, cell: CellSpec, epochs: int = 108, rng: np.random.Generator | None = None) -> Measurement:
-        """One repeat, drawn by `rng` (without it `peek`); its seconds are added to `spent` every time."""
-        if rng is None:
-            found = self.peek(cell, epochs)
-        else:
-            repeats = self.repeats(cell, epochs)
-            found = Measurement(*repeats[int(rng.integers(len(repeats)))], self.kinds[epochs])
-        self.spent += found.seconds
         return found
 
     def as_published(self) -> Floats:
@@ -152,7 +137,7 @@ def load_table(path: Path) -> Table:
     return Table(space, columns["vis_index"].astype(np.int64), accuracy, seconds[:, :, None], PUBLISHED_KINDS)
 
 
-Others = dict[str, tuple[Rows, Floats]]
+Others = dict[str, tuple[Ints, Floats]]
 
 
 def load_others(path: Path) -> Others:

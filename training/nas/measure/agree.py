@@ -13,20 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from eval.results.host import describe_host
-from eval.results.store import write_json
-from training.nas.measure.on_cifar import read_lines
+from eval.results.store import save_figure, write_json
+from tracker.arrays import Floats, Ints
+from training.run.jobs import read_lines
 
-Floats, Rows = npt.NDArray[np.float64], npt.NDArray[np.int64]
 RESAMPLINGS = 2000
 INTERVAL = (0.025, 0.975)
 
 
 def agree(
-    accuracy: Floats, measured: Rows, own: Path, trackers: Path, designs: Path, out: Path
+    accuracy: Floats, measured: Ints, own: Path, trackers: Path, designs: Path, out: Path
 ) -> dict[str, Any]:
     """Writes OUT/agree.json, fit.json and agree.png and returns the first.
 
@@ -45,7 +44,6 @@ def agree(
         "realisations": realisations(read_lines(trackers), read_lines(designs)),
     }
     document["table"] = table_of(document)
-    out.mkdir(parents=True, exist_ok=True)
     write_json(out / "agree.json", document)
     fitted = {
         "command": document["command"],
@@ -57,7 +55,7 @@ def agree(
     return document
 
 
-def cells_of(lines: list[dict[str, Any]], accuracy: Floats, measured: Rows) -> dict[str, Any]:
+def cells_of(lines: list[dict[str, Any]], accuracy: Floats, measured: Ints) -> dict[str, Any]:
     """By cell: what the table says, and our repeats; of trackers also the loss, and AO by video."""
     by_row: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
@@ -246,4 +244,4 @@ def draw(document: dict[str, Any], path: Path) -> None:
         axis.set(xlabel="cells of the space that it beats, %", ylabel=what)
         axis.set_title("Spearman {:+.2f} ({:+.2f} … {:+.2f})".format(rho["rho"], *rho["interval"]))
         axis.grid(True, alpha=0.25)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tracker.arrays import Ints
 from tracker.errors import SourceError
 
 SIDE, END_OF_JPEG = 32, b"\xff\xd9"
@@ -21,7 +22,7 @@ class Pictures:
     """N×32×32×3 uint8 RGB and N labels 0 … 9."""
 
     pixels: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
+    labels: Ints
 
     def __len__(self) -> int:
         return len(self.labels)

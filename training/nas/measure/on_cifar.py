@@ -7,27 +7,29 @@ goes on, and `training.nas.benchmark.table.load_own` reads the lines as a table.
 Source: the recipe of google-research/nasbench (config.py, model_builder.py):
 RMSProp with momentum .9 and ε 1, batch 256, cosine from .2 to 0 in every
 step, weight decay 1e-4 on every parameter, crops of the padded picture, flips.
+It has a loop of its own, since this optimiser and a rate that falls with every
+step are the paper's and not what the recipes of training/loop.py offer.
 """
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from joblib import Parallel, delayed
-from rich.progress import track
+from joblib import delayed
 from torch import Tensor
 
 from eval.results.host import describe_host
 from models.nas.network import NasBenchNetwork
 from models.nas.space import enumerate_space
+from tracker.arrays import Bools, Ints
 from training.nas.benchmark.table import Table, TableError
 from training.nas.measure.cifar import SIDE, Pictures, normalised, read_split
+from training.run.jobs import read_lines, train_all
 
 BATCH, RATE, WEIGHT_DECAY, PADDING = 256, 0.2, 1e-4, 4
 
@@ -56,13 +58,8 @@ def measure(
     tasks = [(row, r) for r in range(repeats) for row in rows if (row, r) not in have]
     if tasks:
         train, validation = read_split(cifar)
-        work = Parallel(jobs, return_as="generator_unordered")(
-            delayed(train_cell)(row, repeat, scaled, train, validation) for row, repeat in tasks
-        )
-        with open_lines(out) as file:
-            for line in track(work, "training cells", len(tasks)):
-                file.write(json.dumps(line) + "\n")
-                file.flush()
+        calls = [delayed(train_cell)(row, repeat, scaled, train, validation) for row, repeat in tasks]
+        train_all(calls, out, jobs, "training cells")
     return read_lines(out)
 
 
@@ -128,9 +125,7 @@ def _batches(train: Pictures, steps: int, rng: np.random.Generator) -> Iterator[
         )
 
 
-def _augmented(
-    pixels: npt.NDArray[np.uint8], corners: npt.NDArray[np.int64], flips: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.uint8]:
+def _augmented(pixels: npt.NDArray[np.uint8], corners: Ints, flips: Bools) -> npt.NDArray[np.uint8]:
     sides = ((0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0))
     padded = np.pad(pixels, sides)
     out = np.empty_like(pixels)
@@ -138,24 +133,3 @@ def _augmented(
         crop = padded[i, y : y + SIDE, x : x + SIDE]
         out[i] = crop[:, ::-1] if flip else crop
     return out
-
-
-def open_lines(path: Path) -> TextIO:
-    """The file open to append lines to it; a last one cut short goes, and missing folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_file():
-        kept = path.read_bytes()
-        with path.open("rb+") as file:
-            file.truncate(kept.rfind(b"\n") + 1)
-    return path.open("a")
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The finished trainings of a file; none when it is not there. A line cut short is left out."""
-    lines = []
-    for text in path.read_text().splitlines() if path.is_file() else ():
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            continue
-    return lines

@@ -6,7 +6,9 @@ Every training sees the same samples once, with the same teacher: crops and
 the teacher's answers are made once and kept in the user's cache. AO is that of
 the split `val`, three starts a track, averaged by source video. Beside it
 stands the tracking loss of the last tenth of the samples, which nothing had
-been fitted to when it was taken.
+been fitted to when it was taken. The loop is its own: samples come from the
+cache and not from a stream, nothing is resumed within a training, and the
+lines of own_trackers.jsonl compare only as long as not a bit of it changes.
 """
 
 import json
@@ -32,14 +34,15 @@ from models.engine import TorchEngine
 from models.nas.space import enumerate_space
 from models.network import DepthGate, NetworkSpec, pixels
 from tracker import Tracker
+from tracker.arrays import Ints
 from tracker.cache import user_cache
 from tracker.manifest import Manifest, StateConstants, load_manifest
 from tracker.zoo import find
 from training.data.open import open_store
 from training.data.pairs import PairStream
-from training.nas.measure.on_cifar import open_lines, read_lines
 from training.nas.search.design import Design
 from training.optim.optimisers import parameter_groups
+from training.run.jobs import read_lines, train_all
 from training.tasks.losses import SoftTargets, feature_loss, response_loss, tracking_loss
 from training.tasks.targets import make_targets
 from training.tasks.teacher import NanoTrackTeacher
@@ -86,7 +89,7 @@ def kept_samples(data: Path, teacher_files: tuple[Path, Path], count: int = SAMP
     return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in LAYOUT}
 
 
-def _keep(folder: Path, data: Path, teacher_files: tuple[Path, Path], starts: npt.NDArray[np.int64]) -> None:
+def _keep(folder: Path, data: Path, teacher_files: tuple[Path, Path], starts: Ints) -> None:
     """Samples from each of `starts`, with what the teacher says of them."""
     stream = PairStream(open_store(data), SEED_OF_SAMPLES, "tracked")
     teacher = NanoTrackTeacher(*teacher_files, threads=1)
@@ -120,7 +123,7 @@ class Losses:
     total: Tensor
 
 
-def losses_of(network: DepthGate, samples: Arrays, rows: npt.NDArray[np.int64]) -> Losses:
+def losses_of(network: DepthGate, samples: Arrays, rows: Ints) -> Losses:
     """Tracking, the teacher's map, and its features, weighed as in the recipes' phase `exits`."""
     part = {name: torch.from_numpy(column[rows]) for name, column in samples.items()}
     [exit_], [stage] = network.exits, network.spec.stages
@@ -192,7 +195,7 @@ def one_deep(manifest: Manifest) -> Manifest:
         manifest,
         depths=1,
         geometry=geometry,
-        state=StateConstants(0.0, 0.0),
+        state=StateConstants((0.0,), (0.0,), (0.0,)),
         default_tau=(),
         table=(),
         stage_seconds=manifest.stage_seconds[:1],
@@ -221,13 +224,8 @@ def measure_tracked(
         weights = data / "peers/weights"
         files = weights / "nanotrackv3_nanotrack_backbone.onnx", weights / "nanotrackv3_nanotrack_head.onnx"
         kept_samples(data, files, jobs=jobs)
-        work = Parallel(jobs, return_as="generator_unordered")(
-            delayed(_measure_one)(design, repeat, data, files) for design, repeat in tasks
-        )
-        with open_lines(out) as file:
-            for line in track(work, "training trackers", len(tasks)):
-                file.write(json.dumps(line) + "\n")
-                file.flush()
+        calls = [delayed(_measure_one)(design, repeat, data, files) for design, repeat in tasks]
+        train_all(calls, out, jobs, "training trackers")
     return read_lines(out)
 
 

@@ -7,24 +7,22 @@ effects are of the measured cells; replacements and walks need neighbours,
 which are mostly unmeasured, and use the sampled noise-free values.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from eval.results.host import describe_host
+from eval.results.store import save_figure, write_json
 from models.cell_spec import OPS
 from models.nas.features import features
 from models.nas.raw_index import ILLEGAL, raw_index
 from models.nas.space import Space
+from tracker.arrays import Floats
 from training.nas.benchmark.landscape import Landscape, as_published
 from training.nas.benchmark.table import EPOCHS, Table
 from training.nas.search.searchers import INTERIOR, PAIRS, POWERS, SHIFTED, random_cells
-
-Floats = npt.NDArray[np.float64]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 SHAPES = {
@@ -82,8 +80,7 @@ def analyse(table: Table, landscape: Landscape, out: Path) -> dict[str, Any]:
     document["table"] = [["accuracy after 108 epochs against", "Spearman"]] + [
         [SHAPES.get(what, what), f"{rho:+.2f}"] for what, rho in document["spearman_with_accuracy"].items()
     ]
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "analyse.json").write_text(json.dumps(document, indent=1) + "\n")
+    write_json(out / "analyse.json", document)
     draw(document, table, seconds, parameters, out / "analyse.png")
     return document
 
@@ -209,4 +206,4 @@ def draw(document: dict[str, Any], table: Table, seconds: Floats, parameters: Fl
     f.set(
         xlabel="steps between two cells of a walk", ylabel="correlation of their accuracy", title="locality"
     )
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path, dpi=100)

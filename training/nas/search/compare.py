@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from joblib import Parallel, delayed
 from rich.progress import track
 
 from eval.results.host import describe_host
+from eval.results.store import save_figure, write_json
 from models.nas.raw_index import ILLEGAL, raw_index
+from tracker.arrays import Floats
 from tracker.errors import TrackerError
 from training.nas.benchmark.landscape import Landscape
 from training.nas.benchmark.table import EPOCHS
@@ -32,8 +33,6 @@ from training.nas.search.searchers import (
     Searcher,
     random_cells,
 )
-
-Floats = npt.NDArray[np.float64]
 
 SEARCHERS: dict[str, Callable[[np.random.Generator], Searcher]] = {
     "random": RandomSearch,
@@ -138,8 +137,7 @@ def compare(
         "searchers": {name: record[name] for name in SEARCHERS if name in record},
     }
     document["table"] = table_of(document)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "compare.json").write_text(json.dumps(document, indent=1) + "\n")
+    write_json(out / "compare.json", document)
     draw(document, out / "compare.png")
     return document
 
@@ -221,4 +219,4 @@ def draw(document: dict[str, Any], path: Path) -> None:
     whole.set(ylabel="validation regret, points of accuracy", title="all seeds to their limit")
     common.set(title="the range that all reached")
     whole.legend(fontsize=8)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)

@@ -21,7 +21,7 @@ from training.nas.search.searchers import POWERS, Mutations, Raw, random_cells
 SIDES = (128, None, 256, None)
 WIDTHS = (64, 96, 96, 128)
 STEMS: tuple[tuple[int, ...], ...] = ((16, 32, 64), (), (16, 24, 48, 96), ())
-HEADS = (HeadSpec(48),) * 4
+HEADS = (HeadSpec(48, branches=0),) * 4
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "scale": (0.5, 0.75, 1.0, 1.25),

@@ -1,23 +1,24 @@
 """What a stage of a tracking backbone really takes: ONNX Runtime on this machine, one thread.
 
-Times are the least of many runs, since whatever else the machine does can
-only add. A measured stage is kept in a file with its host, so that a search
+A time is the least of RUNS: whatever else the machine does can only add, and
+shares of full depth, by which training weighs depth, then agree from run to
+run. The stages of a network take turns. A measured stage is kept in a file with its host, so that a search
 goes on where it stopped; another host's file is refused.
 """
 
 import io
 import json
-import time
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import onnxruntime
 import torch
 
 from eval.results.host import describe_host
+from eval.results.store import write_json
+from eval.speed.stopwatch import Stopwatch
 from models.backbone import Stage, StageSpec
 from models.cost import conv_macs
 from models.export import BackboneGraph, StageGraph, stage_inputs
@@ -26,6 +27,9 @@ from models.registry import build
 from tracker.errors import TrackerError
 
 WARM_UP, RUNS = 5, 40
+
+Graph = tuple[bytes, dict[str, torch.Tensor]]
+"""An ONNX graph and the inputs that it is timed with."""
 
 
 class StageCost(NamedTuple):
@@ -56,9 +60,8 @@ class StageTimes:
 
     def save(self) -> None:
         """Write the file."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         document = {"host": self.host, "stages": {key: list(cost) for key, cost in self.known.items()}}
-        self.file.write_text(json.dumps(document, indent=1) + "\n")
+        write_json(self.file, document)
 
 
 def open_times(file: Path) -> StageTimes:
@@ -91,8 +94,8 @@ def measure_stage(spec: StageSpec, carry: int | None) -> StageCost:
     with torch.inference_mode(), conv_macs(stage) as counts:
         stage(inputs[0] if spec.side else None, inputs[-1] if carry else None)
         macs = sum(counts.values())
-    graph = _graph(_Call(stage, spec.side is not None), inputs, names)
-    return StageCost(_seconds(graph, dict(zip(names, inputs, strict=True))), macs)
+    graph = _graph(_Call(stage, spec.side is not None), dict(zip(names, inputs, strict=True)))
+    return StageCost(_seconds({"stage": graph})["stage"], macs)
 
 
 def measure_network(name: str) -> dict[str, Any]:
@@ -104,37 +107,38 @@ def measure_network(name: str) -> dict[str, Any]:
         ValueError: no network has that name.
     """
     network = build(name).eval()
-    seconds, without_exit = [], []
-    for k in range(1, network.depths + 1):
+    depths = range(1, network.depths + 1)
+    graphs: dict[str, Graph] = {}
+    for k in depths:
         inputs = {key: value[:1] for key, value in stage_inputs(network, k).items()}
-        modules = [(seconds, StageGraph(network, k))]
-        modules += [(without_exit, BackboneGraph(network, k))] if k < network.depths else []
-        for times, module in modules:
-            given = {key: v for key, v in inputs.items() if times is seconds or "template" not in key}
-            graph = _graph(module, list(given.values()), list(given))
-            times.append(round(_seconds(graph, given), 7))
-    command = f"python app.py search costs {name}"
+        graphs[f"stage_{k}"] = _graph(StageGraph(network, k), inputs)
+        if k < network.depths:
+            without = {key: value for key, value in inputs.items() if key != f"template_{k}"}
+            graphs[f"backbone_{k}"] = _graph(BackboneGraph(network, k), without)
+    seconds = {key: round(least, 7) for key, least in _seconds(graphs).items()}
     return {
-        "seconds": seconds,
-        "backbone_seconds": without_exit,
-        "command": command,
+        "seconds": [seconds[f"stage_{k}"] for k in depths],
+        "backbone_seconds": [seconds[f"backbone_{k}"] for k in depths[:-1]],
+        "command": f"python app.py search costs {name}",
         "host": describe_host(),
     }
 
 
-def _seconds(graph: bytes, inputs: dict[str, torch.Tensor]) -> float:
-    """The least of many runs."""
+def _seconds(graphs: dict[str, Graph]) -> dict[str, float]:
+    """Return the least of RUNS of every graph; they take turns."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    feed = {name: value.numpy() for name, value in inputs.items()}
-    taken = []
+    sessions = {
+        name: onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        for name, (graph, _) in graphs.items()
+    }
+    feeds = {name: {key: x.numpy() for key, x in inputs.items()} for name, (_, inputs) in graphs.items()}
+    timed = Stopwatch(WARM_UP)
     for _ in range(WARM_UP + RUNS):
-        begun = time.perf_counter()
-        session.run(None, feed)
-        taken.append(time.perf_counter() - begun)
-    return float(np.min(taken[WARM_UP:]))
+        for name, session in sessions.items():
+            timed(name, session.run, None, feeds[name])
+    return {name: min(taken) for name, taken in timed.seconds().items()}
 
 
 class _Call(torch.nn.Module):
@@ -148,13 +152,13 @@ class _Call(torch.nn.Module):
         return self.stage(crop, rest.pop(0) if rest else None)
 
 
-def _graph(module: torch.nn.Module, inputs: list[torch.Tensor], names: list[str]) -> bytes:
-    """By torch's older exporter; the newer one, which writes the artefact, takes twenty times as long."""
+def _graph(module: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Graph:
+    """Export by torch's older exporter; the newer one, which writes the artefact, takes 20 times as long."""
     written = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(module, tuple(inputs), written, input_names=names, dynamo=False)
-    return written.getvalue()
+        torch.onnx.export(module, tuple(inputs.values()), written, input_names=list(inputs), dynamo=False)
+    return written.getvalue(), inputs
 
 
 def _codes(cells: tuple[object, ...]) -> list[str]:

@@ -14,26 +14,25 @@ and from random ones; parents are drawn from the front within the budget,
 children differ from them in one thing.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.progress import track
 from scipy.stats import spearmanr
 
+from eval.results.store import save_figure, write_json
 from models.nas.features import parameters
 from models.nas.space import Space, enumerate_space
 from models.network import NetworkSpec
+from tracker.arrays import Floats
 from training.nas.measure.agree import beaten, predicted_loss
 from training.nas.search.design import Design, mutated, random_design
-from training.nas.search.searchers import Mutations, Raw
+from training.nas.search.searchers import Mutations
 from training.nas.select.latency import StageCost, StageTimes
 
-Floats = npt.NDArray[np.float64]
 STARTERS = 60
 ROWS_OF_TABLE = 12
 
@@ -181,13 +180,6 @@ def described(weighed: Weighed, space: Space) -> dict[str, Any]:
     }
 
 
-def design_of(entry: dict[str, Any]) -> Design:
-    """The inverse of `described`."""
-    names = ("scale", "depths", "early", "separable", "squeeze")
-    kept = {name: entry[name] for name in names} | {"depths": tuple(entry["depths"])}
-    return Design(Raw(*entry["raw"]), **kept)
-
-
 def macs_against_ms(stages: list[StageCost], weighed: list[Weighed]) -> dict[str, Any]:
     """Spearman, and how far apart stages and designs of about the same MACs are in time."""
     of_stages = np.array([(s.macs / 1e6, 1e3 * s.seconds) for s in stages])
@@ -214,8 +206,7 @@ def _spread_at_equal(points: Floats, tolerance: float = 0.05) -> float:
 
 def write(document: dict[str, Any], weighed: list[Weighed], out: Path) -> None:
     """OUT/select.json and select.png."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "select.json").write_text(json.dumps(document, indent=1) + "\n")
+    write_json(out / "select.json", document)
     draw(document, weighed, out / "select.png")
 
 
@@ -263,4 +254,4 @@ def draw(document: dict[str, Any], weighed: list[Weighed], path: Path) -> None:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_minor_formatter(NullFormatter())
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)

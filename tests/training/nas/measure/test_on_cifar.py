@@ -1,7 +1,5 @@
 """Measuring cells on a toy picture set: what is trained, what is kept, what is refused."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,7 @@ from tracker.errors import SourceError
 from training.nas.benchmark.show import show
 from training.nas.benchmark.table import Table, TableError, load_table
 from training.nas.measure.cifar import Pictures, read_split
-from training.nas.measure.on_cifar import Scaled, measure, read_lines, spread
+from training.nas.measure.on_cifar import Scaled, measure, spread
 
 
 @pytest.fixture
@@ -39,12 +37,6 @@ def test_trainings_are_appended_and_an_interrupted_run_goes_on(toy, tmp_path):
     assert measure([5, 9], 2, tmp_path, out, scaled, jobs=1) == both, "nothing is left to train"
     with pytest.raises(TableError, match="another network"):
         measure([5], 1, tmp_path, out, Scaled(stem=4))
-
-
-def test_a_line_cut_short_is_left_out(tmp_path):
-    (tmp_path / "own.jsonl").write_text(json.dumps({"row": 1}) + '\n{"row": 2, "rep')
-    assert read_lines(tmp_path / "own.jsonl") == [{"row": 1}]
-    assert read_lines(tmp_path / "none.jsonl") == []
 
 
 def test_cells_spread_over_the_ranks_of_a_table():

@@ -9,12 +9,12 @@ import pytest
 from models.nas.features import parameters
 from models.nas.space import enumerate_space
 from training.nas.search.design import Design
+from training.nas.search.searchers import Raw
 from training.nas.select.latency import StageCost
 from training.nas.select.select import (
     Weighed,
     accuracy_and_features,
     described,
-    design_of,
     document_of,
     expected,
     explore,
@@ -24,6 +24,12 @@ from training.nas.select.select import (
 )
 
 ROOT = Path(__file__).parents[4]
+
+
+def design_of(entry):
+    """Read a design back from what the search wrote of it."""
+    choices = {name: entry[name] for name in ("scale", "early", "separable", "squeeze")}
+    return Design(Raw(*entry["raw"]), depths=tuple(entry["depths"]), **choices)
 
 
 def test_the_selected_network_is_what_the_search_wrote():

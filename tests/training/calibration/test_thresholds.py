@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 
-from training.calibrate import (
+from training.calibration.thresholds import (
+    EAGER,
     RATIOS,
     Row,
     candidates,
     cheapest_within,
+    fixed_depth,
+    measured_row,
     pareto,
     shares,
     thresholds,
@@ -33,12 +36,26 @@ def test_an_exit_left_out_is_never_taken_and_the_others_keep_their_shares():
     assert np.bincount(depths, minlength=4) / len(gates) == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3], abs=0.005)
 
 
-def test_candidates_are_the_fixed_depths_and_every_set_of_exits():
+def test_fixed_depths():
+    assert [fixed_depth(k, 4) for k in range(1, 5)] == [(0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 1, 1)]
+    assert fixed_depth(1, 1) == ()
+
+
+def test_candidates_are_every_set_of_exits_by_score_alone_and_at_every_ratio():
     found = candidates(np.random.default_rng(0).random((500, 3)))
-    assert found[:3] == [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 1.0, 0.0)]
-    assert len(found) == 3 + 7 * len(RATIOS)
-    sets = {tuple(k for k, t in enumerate(tau) if t < 1) for tau in found[3:]}
-    assert sets == {(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)}
+    sets = {(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)}
+    used = [tuple(k for k, t in enumerate(tau) if t < 1) for tau in found]
+    assert set(used[:7]) == sets and {t for tau in found[:7] for t in tau} == {EAGER, 1.0}
+    assert len(used[7:]) == 7 * len(RATIOS) and set(used[7:]) == sets
+
+
+def test_a_measured_row_treats_data_sets_alike(a_pass):
+    """One: depths 1 1 2 4; two: all 4. AUC .4 and .8."""
+    passes = [
+        a_pass(("one", "a"), 0.4, [(0.9, 0.9)] * 4, depths=[1, 1, 2, 4]),
+        a_pass(("two", "a"), 0.8, [(0.9, 0.9)] * 2, depths=[4, 4]),
+    ]
+    assert measured_row((0.5,) * 3, passes, 4) == Row((0.5,) * 3, (0.25, 0.125, 0.0, 0.625), 0.6)
 
 
 @pytest.mark.parametrize("ratio", [0.2, 0.5, 1.0, 3.0])

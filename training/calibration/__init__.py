@@ -1,0 +1,1 @@
+"""Calibration: closed-loop passes, decoding, presence, thresholds, and whether a gain holds elsewhere."""

@@ -1,0 +1,1 @@
+"""Composed video: masked objects that move over photographs, with exact boxes."""
