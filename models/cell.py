@@ -48,7 +48,7 @@ def separable(channels: int, kernel: int) -> nn.Sequential:
 
 
 def separable_halving(cin: int, cout: int) -> nn.Sequential:
-    """A 3×3 convolution of stride 2 split into a depthwise and a pointwise one, each with batch norm, ReLU last."""
+    """Depthwise 3×3 of stride 2 and pointwise 1×1, each with batch norm, ReLU at the end."""
     return nn.Sequential(
         nn.Conv2d(cin, cin, 3, 2, padding=1, groups=cin, bias=False),
         nn.BatchNorm2d(cin),

@@ -73,7 +73,7 @@ class Correlation(nn.Module):
 
 
 class Refine(nn.Module):
-    """Weigh the similarity maps by what they show, and smooth each over two by two cells (NanoTrack v3's form)."""
+    """Weigh the similarity maps by what they show, and smooth each over 2×2 cells (NanoTrack v3's form)."""
 
     def __init__(self, maps: int) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class Exit(nn.Module):
 
 
 class MixedExit(nn.Module):
-    """The first release's form: one correlation, a dense 3×3 that both towers share, one separable 5×5 each."""
+    """The first release's form: one correlation, a dense 3×3 for both towers, one separable 5×5 each."""
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
@@ -162,14 +162,6 @@ class MixedExit(nn.Module):
         score = self.score(self.score_tower(x))
         ltrb = torch.exp(self.box(self.box_tower(x)).float().clamp(-4.0, 3.0))
         return score, ltrb
-
-
-def statistics(score: Tensor, depth: float) -> Tensor:
-    """What a gate may know of a response map: N×1×h×w logits to N×18.
-
-    Of p = sigmoid(score): log of the kurtosis; entropy of p / Σp over log(hw);
-    mean; margin between the two highest local peaks; depth / D; the five
-    highest local peaks (3×3 maxima); and the offsets of peaks 2 … 5 from the
 
 
 def make_exit(width: int, spec: HeadSpec) -> Exit | MixedExit:

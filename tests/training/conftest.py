@@ -9,6 +9,7 @@ import torch
 
 from models.backbone import StageSpec
 from models.cell_spec import CONV1X1, CellSpec
+from models.exits import HeadSpec
 from models.network import DepthGate, NetworkSpec
 from training.data.store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, FrameStore
 

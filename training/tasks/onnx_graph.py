@@ -1,4 +1,4 @@
-"""A small ONNX graph as torch operations, so that a loss can go through a network that is only known as a file.
+"""A small ONNX graph as torch operations, so that a loss can go through a network known only as a file.
 
 Made for NanoTrack's head: its weights stay as they are, its inputs get gradients, and N may be anything. A
 convolution whose kernel was computed from the template becomes a grouped one, a group a sample and channel.

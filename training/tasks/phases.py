@@ -87,8 +87,8 @@ def features_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
 def heads_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
     """Teach every exit's head on the teacher's features: its map and boxes for pairs, and for strangers.
 
-    Each search crop is shown with its own template and with that of another sample of the micro-batch, so half
-    of what a head sees is not the target. No backbone runs.
+    Each search crop is shown with its own template and with that of another sample of the micro-batch, so
+    half of what a head sees is not the target. No backbone runs.
     """
     assert context.teacher is not None
     network, teacher = context.network, context.teacher

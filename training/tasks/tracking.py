@@ -1,4 +1,4 @@
-"""Training a tracker on the packs: the phases features, heads, exits and gates of a recipe with `data.root`."""
+"""Training a tracker on the packs: the phases of a recipe with `data.root`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
