@@ -69,12 +69,15 @@ class Tracker:
         """A tracker from the zoo, by name (`default`, `depthgate-s`, `depthgate-s.pack`) or from a folder.
 
         Args:
+            name: of a model in the zoo, or the path of an artefact folder.
             threads: of the network.
             budget: see tracker.budget; may be changed at any time.
             engine: "onnx", or "torch" (needs the extra `train`).
 
         Raises:
-            ModelError: unknown name or engine. ManifestError: damaged artefact. BudgetError: wrong budget.
+            ModelError: no model of that name, or no such engine.
+            ManifestError: the artefact is damaged.
+            BudgetError: the budget is not in the grammar, or cannot be held.
         """
         folder = find(name)
         manifest = load_manifest(folder)
@@ -108,7 +111,8 @@ class Tracker:
         """Start on the target in `box`, xywh in pixels of `frame` (H×W×3 uint8 BGR).
 
         Raises:
-            FrameError: not such a frame. BoxError: not finite, no area, or outside the frame.
+            FrameError: not such a frame.
+            BoxError: not finite, no area, or outside the frame.
             ModelError: the network's answer is not finite. A tracker that was running goes on as it was.
         """
         height, width = _frame_size(frame)

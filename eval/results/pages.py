@@ -22,6 +22,7 @@ SECTION = re.compile(r"(<!-- table: (\S+)(?: as (\w+))? -->\n)(.*?)(<!-- end -->
 VIEWS = {
     "summary": lambda document: f"{summary_table(document)}\n\n*{host_line(document)}*",
     "line": summary_line,
+    "presence": tables.presence_table,
 }
 
 
