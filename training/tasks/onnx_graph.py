@@ -57,7 +57,7 @@ class OnnxGraph:
         return [
             self._constants[node.input[1]]
             for node, _ in self._nodes
-            if node.op_type == "Conv" and node.input[0] == name
+            if node.op_type == "Conv" and node.input[0] == name and node.input[1] in self._constants
         ]
 
     def to(self, device: torch.device) -> "OnnxGraph":

@@ -7,6 +7,7 @@ needs no interpolation. Its head's cell i lies at pixel 16·i + 15 of the crop.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ class NanoTrackTeacher:
                 )
         self._backbone = _session(backbone, _any_batch(_graph(backbone, "backbone")), threads)
         self._head = _session(head, _graph(head, "head"), threads)
-        self._torch_head = OnnxGraph(head).to(device)
+        self._head_file = head
         self._device = device
         self.mean = np.zeros(96, np.float32)
         self.std = np.ones(96, np.float32)
@@ -86,6 +87,10 @@ class NanoTrackTeacher:
         known = np.zeros_like(probability)
         known[:, 1:, 1:] = 1
         return SoftTargets(*(copied(array, self._device) for array in (probability, ltrb, known)))
+
+    @cached_property
+    def _torch_head(self) -> OnnxGraph:
+        return OnnxGraph(self._head_file).to(self._device)
 
     def answers(self, search: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
         """What the head says of standardised features N×96×16×16 and N×96×8×8, differentiable in both.
