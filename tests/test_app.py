@@ -216,6 +216,18 @@ def test_the_source_is_never_overwritten(folder, tmp_path, capsys):
     assert video.read_bytes() == before
 
 
+def test_pictures_and_the_artefact_are_never_overwritten(folder, tmp_path, capsys):
+    artefact = shutil.copytree(find("default"), tmp_path / "copy.test")
+    for flags in (
+        ["--picture", folder / "3.png"],
+        ["--csv", artefact / "manifest.json", "--model", artefact],
+    ):
+        before = flags[1].read_bytes()
+        assert run("track", folder, *BOX, *flags) == 2
+        assert "choose another" in capsys.readouterr().err
+        assert flags[1].read_bytes() == before
+
+
 def test_ctrl_c_closes_the_files_and_exits_130(folder, tmp_path, monkeypatch, capsys):
     from tracker.tracker import Tracker
 

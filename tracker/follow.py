@@ -21,9 +21,10 @@ from tracker.draw import overlay, run_picture
 from tracker.errors import BoxError, FrameError, SourceError, TrackerError
 from tracker.frames import FOLDER_FPS, Source, open_source
 from tracker.interrupt import CtrlC
-from tracker.outputs import OutputError, RowWriter, VideoWriter
+from tracker.outputs import OutputError, RowWriter, VideoWriter, check_results
 from tracker.state import LOST, TRACKED
 from tracker.tracker import Prediction, Tracker
+from tracker.zoo import find
 
 if TYPE_CHECKING:
     from tracker.ui.window import Window
@@ -62,10 +63,11 @@ def follow(wanted: Wanted) -> bool:
         TrackerError: anything wrong with what was given; files written so far are closed and whole.
     """
     console = Console(stderr=True)
-    _check_outputs(wanted)
+    _check_names(wanted)
     tracker = Tracker.load(wanted.model, threads=wanted.threads, budget=wanted.budget)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(wanted.source))
+        check_results(_results(wanted), source.files, [*source.folders, find(wanted.model)])
         window = _window(wanted, stack)
         frames = islice(source, wanted.start, wanted.end)
         first, box = _target(frames, wanted, window)
@@ -206,10 +208,8 @@ class _Record:
             yield f"lost in frames {self._first + first} to {self._first + last}"
         if source.dropped:
             yield f"{source.dropped} frames came too fast and were dropped"
-        saved = [self._wanted.video, self._wanted.picture, *self._wanted.rows.values()]
-        for path in saved:
-            if path is not None:
-                yield f"saved {path}"
+        for path in _results(self._wanted):
+            yield f"saved {path}"
 
 
 def _lost_spans(rows: list[Prediction]) -> list[tuple[int, int]]:
@@ -231,17 +231,17 @@ def _length(wanted: Wanted, source: Source) -> int | None:
     return None if end is None else max(0, end - wanted.start)
 
 
-def _check_outputs(wanted: Wanted) -> None:
-    paths = [p for p in (wanted.video, wanted.picture, *wanted.rows.values()) if p is not None]
-    for path in paths:
-        if path.resolve() == Path(wanted.source).resolve():
-            raise OutputError(f"output: {path} is the source itself; choose another name")
+def _results(wanted: Wanted) -> list[Path]:
+    return [p for p in (wanted.video, wanted.picture, *wanted.rows.values()) if p is not None]
+
+
+def _check_names(wanted: Wanted) -> None:
+    """Refuse, before anything is loaded, names of results that cannot be written."""
+    for path in _results(wanted):
         if not path.parent.is_dir():
             raise OutputError(f"output: the folder of {path} does not exist; make it first")
         if path.is_dir():
             raise OutputError(f"output: {path} is a folder; name a file")
-    if len({p.resolve() for p in paths}) < len(paths):
-        raise OutputError("output: two results were given the same name")
     if wanted.picture is not None and not cv2.haveImageWriter(str(wanted.picture)):
         raise OutputError(f"output: {wanted.picture} is not the name of a picture; name it .png")
     if wanted.video is not None:

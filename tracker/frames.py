@@ -7,7 +7,7 @@ are divided by 257 and rounded, so that 65535 becomes 255.
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +34,7 @@ class Source:
         name: what the user gave; fps: frames a second of the source, 25 where it does not say.
         frames: how many there are, None when not known.
         live: frames that come too fast are dropped, the newest wins; `dropped` counts them.
+        files: what the frames are read from; folders: whose pictures they are.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Source:
     frames: int | None = None
     live: bool = False
     dropped: int = 0
+    files: Sequence[Path] = ()
+    folders: Sequence[Path] = ()
 
     def __iter__(self) -> Iterator[Frame]:
         raise NotImplementedError
@@ -82,7 +85,7 @@ class VideoFile(Source):
     """A file that OpenCV can decode. After the last frame that decodes, a truncated file raises."""
 
     def __init__(self, path: Path) -> None:
-        self.name = str(path)
+        self.name, self.files = str(path), [path]
         self._capture = cv2.VideoCapture(str(path))
         if not self._capture.isOpened():
             raise SourceError(
@@ -166,15 +169,15 @@ class PictureFolder(Source):
     """The pictures of a folder, in natural order of their names (2 before 10)."""
 
     def __init__(self, path: Path) -> None:
-        self.name = str(path)
-        self._files = sorted((f for f in path.iterdir() if f.suffix.lower() in PICTURES), key=_natural)
-        if not self._files:
+        self.name, self.folders = str(path), [path]
+        self.files = sorted((f for f in path.iterdir() if f.suffix.lower() in PICTURES), key=_natural)
+        if not self.files:
             kinds = " ".join(sorted(PICTURES))
             raise SourceError(f"source: {path} holds no pictures; expected files ending in {kinds}")
-        self.frames = len(self._files)
+        self.frames = len(self.files)
 
     def __iter__(self) -> Iterator[Frame]:
-        for file in self._files:
+        for file in self.files:
             picture = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
             if picture is None:
                 raise SourceError(f"source: {file} cannot be decoded; remove it or put a whole picture there")

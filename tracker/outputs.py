@@ -7,7 +7,7 @@ line by line, so what stands in a file is whole whenever a run ends.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,38 @@ CSV_HEADER = "frame,x,y,w,h,score,present,depth,ms"
 
 class OutputError(TrackerError):
     """A result file that cannot be written."""
+
+
+def check_results(results: list[Path], files: Sequence[Path], folders: Sequence[Path]) -> None:
+    """Refuse to replace what a run is made from, or one result by another, under whatever name.
+
+    Args:
+        results: the files to be written.
+        files: what is read; folders: what is read from, which takes no result at any depth.
+
+    Raises:
+        OutputError: a result is one of the files, lies in one of the folders, or is another result.
+    """
+    read = {_identity(file) for file in files}
+    for path in results:
+        if _identity(path) in read:
+            raise OutputError(f"output: {path} is the source itself; choose another name")
+        for folder in folders:
+            if path.resolve().is_relative_to(folder.resolve()):
+                raise OutputError(
+                    f"output: {path} lies in {folder}, which the run reads; choose another folder"
+                )
+    if len({_identity(path) for path in results}) < len(results):
+        raise OutputError("output: two results were given the same name")
+
+
+def _identity(path: Path) -> tuple[int, int] | Path:
+    """What two names of one file have in common: device and inode, or the path that a new file will have."""
+    try:
+        found = path.stat()
+    except OSError:
+        return path.resolve()
+    return found.st_dev, found.st_ino
 
 
 def _csv(frame: int, time_s: float, p: Prediction) -> str:

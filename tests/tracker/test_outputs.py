@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tracker.outputs import CSV_HEADER, OutputError, RowWriter, VideoWriter
+from tracker.outputs import CSV_HEADER, OutputError, RowWriter, VideoWriter, check_results
 from tracker.state import LOST, TRACKED
 from tracker.tracker import Prediction
 
@@ -104,3 +104,41 @@ def test_a_video_that_cannot_be_opened(tmp_path):
         pytest.raises(OutputError, match=r"cannot be written \(No such file"),
     ):
         writer.write(np.zeros((48, 64, 3), np.uint8))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder pics/ with one picture that lies elsewhere and is only linked there."""
+    (tmp_path / "pics" / "deeper").mkdir(parents=True)
+    (tmp_path / "elsewhere.jpg").write_bytes(b"a picture")
+    (tmp_path / "pics" / "0.jpg").hardlink_to(tmp_path / "elsewhere.jpg")
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "pics" / "0.jpg")
+    (tmp_path / "alias").symlink_to(tmp_path / "pics")
+    (tmp_path / "new").symlink_to(tmp_path / "pics" / "new.csv")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param("pics/0.jpg", id="a picture"),
+        pytest.param("link.jpg", id="symbolic link to it"),
+        pytest.param("elsewhere.jpg", id="hard link to it"),
+        pytest.param("pics/new.csv", id="among the pictures"),
+        pytest.param("pics/deeper/new.csv", id="below them"),
+        pytest.param("pics/../pics/new.csv", id="roundabout"),
+        pytest.param("alias/new.csv", id="by another name of the folder"),
+        pytest.param("new", id="link to nothing yet, among them"),
+    ],
+)
+def test_a_result_never_replaces_what_it_is_made_from(pictures, result):
+    with pytest.raises(OutputError, match="the source itself|which the run reads"):
+        check_results([pictures / result], [pictures / "pics" / "0.jpg"], [pictures / "pics"])
+
+
+def test_two_names_of_one_file_are_one_result(pictures):
+    (pictures / "a.csv").write_text("")
+    (pictures / "b.csv").symlink_to(pictures / "a.csv")
+    with pytest.raises(OutputError, match="two results"):
+        check_results([pictures / "a.csv", pictures / "b.csv"], [], [])
+    check_results([pictures / "a.csv", pictures / "c.csv"], [], [pictures / "pics"])
