@@ -16,7 +16,8 @@ from eval import verbs as evaluation
 from eval.arguments import box, count, positive
 from training.nas import verbs as search
 
-DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_USE, SIGNALLED = 0, 1, 2, 128
+INTERRUPTED = SIGNALLED + signal.SIGINT
 BASE = "pip install -e . here, or run what make demo makes: .venv/bin/python"
 EXTRAS = {
     "eval": "eval",
@@ -29,7 +30,7 @@ QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb; returns the exit code: 0 done, 1 a fault of ours, 2 of what was given, 130 Ctrl-C."""
+    """Run one verb; returns the exit code: 0 done, 1 a fault of ours, 2 of what was given, 128 + a signal."""
     try:
         return _run(_parsed(_joined(sys.argv[1:] if argv is None else argv)))
     except KeyboardInterrupt:
@@ -193,7 +194,8 @@ def _track(arguments: argparse.Namespace) -> int:
         rows={kind: path for kind, path in rows.items() if path is not None},
         window=arguments.window,
     )
-    return DONE if follow(wanted) else INTERRUPTED
+    ended_by = follow(wanted)
+    return SIGNALLED + ended_by if ended_by else DONE
 
 
 def _add_train(verbs: Verbs, common: argparse.ArgumentParser) -> None:

@@ -1,6 +1,8 @@
-"""A manifest of round numbers, and an engine that answers what a test tells it."""
+"""A manifest of round numbers, an engine that answers what a test tells it, and a disk that is full."""
 
-from collections.abc import Callable, Mapping
+import resource
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -92,3 +94,14 @@ class FakeEngine:
         assert (carry is None) == (k == 1)
         self.passed.append((k, None if crop is None else crop.shape[1]))
         return np.zeros((1, 1, 16, 16), np.float32)
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """No file may grow beyond `size` bytes: what a full disk does, as EFBIG."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -3,6 +3,8 @@
 import importlib
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import subprocess
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 
 import app
+from tests.fakes import file_size_limit
 from tracker.outputs import CSV_HEADER
 from tracker.zoo import find
 
@@ -248,6 +251,52 @@ def test_ctrl_c_closes_the_files_and_exits_130(folder, tmp_path, monkeypatch, ca
     assert "4/8 frames" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_closes_the_files_and_names_itself(folder, tmp_path, number):
+    """In a terminal of its own, which is gone before the end."""
+    code = f"""
+import os, signal, time
+signal.signal({int(number)}, signal.SIG_DFL)
+import app
+from tracker.tracker import Tracker
+update, calls = Tracker.update, []
+def signalled(self, frame):
+    calls.append(frame)
+    if len(calls) == 4:
+        os.write(1, b"now")
+        for _ in range(400):
+            time.sleep(0.05)
+    return update(self, frame)
+Tracker.update = signalled
+app.entry()
+"""
+    out = {kind: tmp_path / f"out.{kind}" for kind in ("csv", "mp4", "png")}
+    flags = ["--csv", out["csv"], "--save", out["mp4"], "--picture", out["png"]]
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", code, "track", folder, *BOX, *flags]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs, start_new_session=True)
+    with run:
+        os.close(theirs)
+        while run.stdout not in (ready := select.select([run.stdout, ours], [], [])[0]):
+            os.read(ready[0], 4096)
+        os.close(ours)
+        run.send_signal(number)
+        assert run.wait(20) == 128 + number
+    assert len(out["csv"].read_text().splitlines()) == 1 + 4
+    capture = cv2.VideoCapture(str(out["mp4"]))
+    assert [capture.read()[0] for _ in range(5)] == [True] * 4 + [False]
+    assert cv2.imread(str(out["png"])) is not None
+
+
+@pytest.mark.parametrize("flag, name", [("--csv", "rows.csv"), ("--save", "out.mp4")])
+def test_a_full_disk_is_one_line_and_exit_2(folder, tmp_path, capsys, flag, name):
+    assert run("track", folder, *BOX, flag, tmp_path / name) == 0
+    with file_size_limit((tmp_path / name).stat().st_size // 2):
+        assert run("track", folder, *BOX, flag, tmp_path / name) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"depthgate: error: output: {tmp_path / name} cannot be written (")
+
+
 def preceded_by_ctrl_c(monkeypatch, owner, name: str) -> None:
     """Press Ctrl-C whenever the method begins."""
     method = getattr(owner, name)
@@ -262,7 +311,8 @@ def preceded_by_ctrl_c(monkeypatch, owner, name: str) -> None:
 @pytest.mark.parametrize("first", ["while tracking", "while finishing"])
 def test_ctrl_c_while_finishing_destroys_nothing(folder, tmp_path, monkeypatch, first):
     from tracker import follow
-    from tracker.outputs import RowWriter, VideoWriter
+    from tracker.outputs import RowWriter
+    from tracker.saved_video import VideoWriter
 
     if first == "while tracking":
         preceded_by_ctrl_c(monkeypatch, follow.Tracker, "update")

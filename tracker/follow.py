@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,8 +21,9 @@ from tracker.boxes import Box
 from tracker.draw import overlay, run_picture
 from tracker.errors import BoxError, FrameError, SourceError, TrackerError
 from tracker.frames import FOLDER_FPS, Source, open_source
-from tracker.interrupt import CtrlC
-from tracker.outputs import OutputError, RowWriter, VideoWriter, check_results
+from tracker.interrupt import Stop, Stopped
+from tracker.outputs import OutputError, RowWriter, check_results
+from tracker.saved_video import VideoWriter
 from tracker.state import LOST, TRACKED
 from tracker.tracker import Prediction, Tracker
 from tracker.zoo import find
@@ -53,8 +55,8 @@ class Wanted:
     window: bool = False
 
 
-def follow(wanted: Wanted) -> bool:
-    """Track the source to its end and print a summary; False when Ctrl-C ended it.
+def follow(wanted: Wanted) -> int:
+    """Track the source to its end and print a summary; returns the signal that ended it before, else 0.
 
     Result files are opened, and what stood in them is lost, once the tracker
     has accepted the source's first frame and the box.
@@ -72,18 +74,18 @@ def follow(wanted: Wanted) -> bool:
         frames = islice(source, wanted.start, wanted.end)
         first, box = _target(frames, wanted, window)
         tracker.init(first, box)
-        ctrl_c = stack.enter_context(CtrlC())
+        stop = stack.enter_context(Stop())
         with ExitStack() as files:
             record = _Record(wanted, source, tracker.depths, files)
             _print(console, f"{_title(tracker, wanted)}  {source.name}")
             record.add(first, Prediction(box, 1.0, True, 0, 0.0, TRACKED))
             with _progress(_length(wanted, source), console) as advance:
-                end = _record_all(ctrl_c.heard(_tracked(tracker, frames, window)), record, advance)
+                end = _record_all(stop.heard(_tracked(tracker, frames, window)), record, advance)
         record.write_picture()
         _print(console, *record.summary(source))
     if isinstance(end, TrackerError):
         raise end
-    return end is None
+    return end.signal if end is not None else 0
 
 
 def _target(frames: Iterator[Frame], wanted: Wanted, window: "Window | None") -> tuple[Frame, Box]:
@@ -117,7 +119,7 @@ def _tracked(
 
 def _record_all(
     tracked: Iterator[tuple[Frame, Prediction]], record: "_Record", advance: Callable[[Prediction], None]
-) -> TrackerError | KeyboardInterrupt | None:
+) -> TrackerError | Stopped | None:
     """Record every frame; returns what ended it before the source did."""
     try:
         for frame, seen in tracked:
@@ -125,8 +127,10 @@ def _record_all(
             advance(seen)
     except FrameError as error:
         return FrameError(f"{error}: --start {record.next} --box x,y,w,h")
-    except (TrackerError, KeyboardInterrupt) as end:
+    except (TrackerError, Stopped) as end:
         return end
+    except KeyboardInterrupt:
+        return Stopped(signal.SIGINT)
     return None
 
 
@@ -175,7 +179,7 @@ class _Record:
             return
         drawn = overlay(frame, seen, self._depths)
         if self._video is not None:
-            self._video.write(drawn)
+            self._video.write(drawn, index / self._fps)
         if shot:
             self._shots.append((number, drawn))
             if len(self._shots) > 2 * SHOTS:

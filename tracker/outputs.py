@@ -1,20 +1,16 @@
-"""Results as files: annotated video, and one row a frame as CSV, JSON Lines, MOT, VOT or GOT-10k.
+"""Results as text: one row a frame as CSV, JSON Lines, MOT, VOT or GOT-10k.
 
 Frames count from 0; row 0 is the given box, without depth and time. A lost
 target has an empty box in CSV and JSON Lines; the row formats of the
-benchmarks have no such thing and get the last believed box. Text is written
-line by line, so what stands in a file is whole whenever a run ends.
+benchmarks have no such thing and get the last believed box.
 """
 
+import errno
 import json
+import os
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from tracker.errors import TrackerError
 from tracker.tracker import Prediction
@@ -91,79 +87,37 @@ FORMATS: dict[str, Callable[[int, float, Prediction], str]] = {
 
 
 class RowWriter:
-    """A text file with a row a frame, in one of FORMATS."""
+    """A text file with a row a frame, in one of FORMATS; every row is whole and in the file at once.
+
+    Raises:
+        OutputError: the file cannot be opened or, by `write`, takes no more; the rows before are whole.
+    """
 
     def __init__(self, path: Path, kind: str) -> None:
-        self._format = FORMATS[kind]
+        self._format, self._path = FORMATS[kind], path
         try:
-            self._file = open(path, "w", buffering=1)  # noqa: SIM115 - closed by close()
+            self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by close()
         except OSError as error:
             raise OutputError(
                 f"output: {path} cannot be written ({error.strerror}); does the folder exist?"
             ) from error
+        self._size = 0
         if kind == "csv":
-            self._file.write(CSV_HEADER + "\n")
+            self._append(CSV_HEADER)
 
     def write(self, frame: int, time_s: float, prediction: Prediction) -> None:
-        self._file.write(self._format(frame, time_s, prediction) + "\n")
+        self._append(self._format(frame, time_s, prediction))
+
+    def _append(self, line: str) -> None:
+        """The line, whole or not at all."""
+        row = f"{line}\n".encode()
+        try:
+            if self._file.write(row) < len(row):
+                self._file.truncate(self._size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise OutputError(f"output: {self._path} cannot be written ({error.strerror})") from error
+        self._size += len(row)
 
     def close(self) -> None:
         self._file.close()
-
-
-class VideoWriter:
-    """H.264 in yuv420p, which browsers play; odd sides lose a pixel. Context manager.
-
-    The file is opened, and what stood in it is lost, with the first frame.
-
-    Raises:
-        OutputError: the name is not that of a container for H.264, or, by `write`, cannot be opened.
-    """
-
-    def __init__(self, path: Path, fps: float) -> None:
-        import av
-
-        self._path, self._started = path, False
-        try:
-            self._container = av.open(str(path), "w")
-            rate = Fraction(fps).limit_denominator(1001)
-            self._stream: Any = self._container.add_stream("libx264", rate=rate)
-        except (av.FFmpegError, ValueError) as error:
-            raise OutputError(
-                f"output: {path} cannot be written as a video ({error}); name it .mp4"
-            ) from error
-
-    def write(self, frame: npt.NDArray[np.uint8]) -> None:
-        """H×W×3 uint8 BGR; every frame of the first one's size."""
-        import av
-
-        height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
-        if not self._started:
-            self._start(width, height)
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), "bgr24")
-        self._container.mux(self._stream.encode(picture))
-
-    def _start(self, width: int, height: int) -> None:
-        import av
-
-        self._stream.width, self._stream.height = width, height
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.options = {"crf": "20", "preset": "veryfast"}
-        try:
-            self._container.start_encoding()
-        except (av.FFmpegError, OSError) as error:
-            raise OutputError(f"output: {self._path} cannot be written ({error.strerror})") from error
-        self._started = True
-
-    def close(self) -> None:
-        if self._started:
-            self._container.mux(self._stream.encode())
-        self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

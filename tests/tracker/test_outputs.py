@@ -1,10 +1,11 @@
 import json
+from contextlib import closing
 
-import cv2
 import numpy as np
 import pytest
 
-from tracker.outputs import CSV_HEADER, OutputError, RowWriter, VideoWriter, check_results
+from tests.fakes import file_size_limit
+from tracker.outputs import CSV_HEADER, OutputError, RowWriter, check_results
 from tracker.state import LOST, TRACKED
 from tracker.tracker import Prediction
 
@@ -14,10 +15,9 @@ GONE = Prediction((11.25, 20.0, 30.0, 40.0), 0.125, False, 4, 0.01, LOST)
 
 
 def written(tmp_path, kind: str) -> list[str]:
-    writer = RowWriter(tmp_path / "rows", kind)
-    for i, prediction in enumerate((GIVEN, SEEN, GONE)):
-        writer.write(i, i / 25, prediction)
-    writer.close()
+    with closing(RowWriter(tmp_path / "rows", kind)) as writer:
+        for i, prediction in enumerate((GIVEN, SEEN, GONE)):
+            writer.write(i, i / 25, prediction)
     return (tmp_path / "rows").read_text().splitlines()
 
 
@@ -69,41 +69,15 @@ def test_a_folder_that_is_not_there(tmp_path):
         RowWriter(tmp_path / "none" / "rows", "csv")
 
 
-def test_video_is_h264_and_odd_sides_lose_a_pixel(tmp_path):
-    import av
-
-    path = tmp_path / "out.mp4"
-    with VideoWriter(path, 25.0) as writer:
-        for i in range(5):
-            writer.write(np.full((49, 65, 3), 20 * i, np.uint8))
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
-        assert (stream.width, stream.height, stream.frames) == (64, 48, 5)
-    found, frame = cv2.VideoCapture(str(path)).read()
-    assert found and frame.shape == (48, 64, 3)
-
-
-@pytest.mark.parametrize("name", ["out.xyz", "out.gif", "out.wav", "out"])
-def test_a_name_that_is_no_video(tmp_path, name):
-    with pytest.raises(OutputError, match=r"name it .mp4"):
-        VideoWriter(tmp_path / name, 25.0)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_video_touches_its_file_with_the_first_frame(tmp_path):
-    path = tmp_path / "out.mp4"
-    path.write_text("of an earlier run")
-    VideoWriter(path, 25.0).close()
-    assert path.read_text() == "of an earlier run"
-
-
-def test_a_video_that_cannot_be_opened(tmp_path):
-    with (
-        VideoWriter(tmp_path / "none" / "out.mp4", 25.0) as writer,
-        pytest.raises(OutputError, match=r"cannot be written \(No such file"),
-    ):
-        writer.write(np.zeros((48, 64, 3), np.uint8))
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_a_full_disk_leaves_whole_rows(tmp_path, kind):
+    """A limit on the size of files stands for the disk; every size cuts another byte of the rows."""
+    whole = written(tmp_path, kind)
+    for limit in range(len(whole[0]) + 2, (tmp_path / "rows").stat().st_size):
+        with file_size_limit(limit), pytest.raises(OutputError, match=r"cannot be written \("):
+            written(tmp_path, kind)
+        text = (tmp_path / "rows").read_text()
+        assert text.endswith("\n") and text.splitlines() == whole[: len(text.splitlines())]
 
 
 @pytest.fixture
