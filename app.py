@@ -147,7 +147,9 @@ def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         description="Follow one target from its box in the first frame.",
     )
     p.add_argument(
-        "source", help="video file, folder of pictures, camera index (0), or URL (rtsp://, http://)"
+        "source",
+        help="video file, folder or pattern of pictures (frames/, 'frames/%%04d.png'), camera index (0), "
+        "or URL (rtsp://, http://)",
     )
     p.add_argument(
         "--box", type=box, metavar="x,y,w,h", help="the target in the first frame, pixels; else draw it"
@@ -155,6 +157,17 @@ def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p.add_argument("--start", type=count, default=0, metavar="FRAME", help="first frame used, counted from 0")
     p.add_argument(
         "--end", type=positive, metavar="FRAME", help="frame to stop before (default: the source's end)"
+    )
+    pace = p.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--every-frame",
+        dest="newest",
+        action="store_const",
+        const=False,
+        help="drop no frame (default: cameras and endless streams do, when tracking is slower)",
+    )
+    pace.add_argument(
+        "--newest", dest="newest", action="store_const", const=True, help="always the newest frame"
     )
     what = p.add_argument_group("results")
     what.add_argument("--save", type=Path, metavar="OUT.mp4", help="annotated video (H.264)")
@@ -186,6 +199,7 @@ def _track(arguments: argparse.Namespace) -> int:
         box=arguments.box,
         start=arguments.start,
         end=arguments.end,
+        newest=arguments.newest,
         model=arguments.model,
         budget=arguments.budget,
         threads=arguments.threads,

@@ -17,6 +17,7 @@ import pytest
 
 import app
 from tests.fakes import file_size_limit
+from tests.tracker.sources.servers import file, served
 from tracker.outputs import CSV_HEADER
 from tracker.zoo import find
 
@@ -286,6 +287,18 @@ app.entry()
     capture = cv2.VideoCapture(str(out["mp4"]))
     assert [capture.read()[0] for _ in range(5)] == [True] * 4 + [False]
     assert cv2.imread(str(out["png"])) is not None
+
+
+def test_a_stream_that_breaks_keeps_what_was_written(folder, tmp_path, capsys):
+    assert run("track", folder, *BOX, "--save", tmp_path / "whole.mp4") == 0
+    remuxed(tmp_path / "whole.mp4", tmp_path / "each.mp4")
+    data = (tmp_path / "each.mp4").read_bytes()
+    with served(file(data[: len(data) * 2 // 3], len(data))) as url:
+        assert run("track", url, *BOX, "--csv", tmp_path / "rows.csv", "--save", tmp_path / "out.mp4") == 2
+    assert "the connection broke" in capsys.readouterr().err
+    rows = (tmp_path / "rows.csv").read_text().splitlines()
+    capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    assert 2 < len(rows) < 9 and sum(capture.read()[0] for _ in range(8)) == len(rows) - 1
 
 
 @pytest.mark.parametrize("flag, name", [("--csv", "rows.csv"), ("--save", "out.mp4")])

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tracker.boxes import Box
 from tracker.draw import overlay, run_picture
 from tracker.errors import BoxError, FrameError, SourceError, TrackerError
-from tracker.frames import FOLDER_FPS, Source, open_source
+from tracker.frames import FALLBACK_FPS, Frame, Source, Timed, open_source
 from tracker.interrupt import Stop, Stopped
 from tracker.outputs import OutputError, RowWriter, check_results
 from tracker.saved_video import VideoWriter
@@ -31,7 +30,6 @@ from tracker.zoo import find
 if TYPE_CHECKING:
     from tracker.ui.window import Window
 
-Frame = npt.NDArray[np.uint8]
 SHOTS = 6
 
 
@@ -40,12 +38,14 @@ class Wanted:
     """A run: where frames come from, what to follow, and what to leave behind.
 
     Frames `start` … `end` − 1 of the source are used; the box is in frame `start`.
+    `newest` says whether frames that come too fast are dropped, None leaves that to the source.
     """
 
     source: str
     box: Box | None = None
     start: int = 0
     end: int | None = None
+    newest: bool | None = None
     model: str = "default"
     budget: str | None = None
     threads: int = 1
@@ -68,17 +68,17 @@ def follow(wanted: Wanted) -> int:
     _check_names(wanted)
     tracker = Tracker.load(wanted.model, threads=wanted.threads, budget=wanted.budget)
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(wanted.source))
+        source = stack.enter_context(open_source(wanted.source, wanted.newest))
         check_results(_results(wanted), source.files, [*source.folders, find(wanted.model)])
         window = _window(wanted, stack)
-        frames = islice(source, wanted.start, wanted.end)
-        first, box = _target(frames, wanted, window)
+        frames = islice(source.timed(), wanted.start, wanted.end)
+        (begins, first), box = _target(frames, wanted, window)
         tracker.init(first, box)
         stop = stack.enter_context(Stop())
         with ExitStack() as files:
             record = _Record(wanted, source, tracker.depths, files)
             _print(console, f"{_title(tracker, wanted)}  {source.name}")
-            record.add(first, Prediction(box, 1.0, True, 0, 0.0, TRACKED))
+            record.add(begins, first, Prediction(box, 1.0, True, 0, 0.0, TRACKED))
             with _progress(_length(wanted, source), console) as advance:
                 end = _record_all(stop.heard(_tracked(tracker, frames, window)), record, advance)
         record.write_picture()
@@ -88,24 +88,24 @@ def follow(wanted: Wanted) -> int:
     return end.signal if end is not None else 0
 
 
-def _target(frames: Iterator[Frame], wanted: Wanted, window: "Window | None") -> tuple[Frame, Box]:
+def _target(frames: Iterator[Timed], wanted: Wanted, window: "Window | None") -> tuple[Timed, Box]:
     """The first frame, and the box that was given or is drawn on it."""
     first = next(frames, None)
     if first is None:
         raise SourceError(f"source: {wanted.source} has no frame {wanted.start}; --start counts from 0")
-    box = wanted.box if wanted.box is not None or window is None else window.select_box(first)
+    box = wanted.box if wanted.box is not None or window is None else window.select_box(first[1])
     if box is None:
         raise BoxError("box: none was given or drawn; give --box x,y,w,h")
     return first, box
 
 
 def _tracked(
-    tracker: Tracker, frames: Iterator[Frame], window: "Window | None"
-) -> Iterator[tuple[Frame, Prediction]]:
+    tracker: Tracker, frames: Iterator[Timed], window: "Window | None"
+) -> Iterator[tuple[float, Frame, Prediction]]:
     """Every further frame with its prediction, until they end or the window's user quits."""
-    for frame in frames:
+    for time_s, frame in frames:
         seen = tracker.update(frame)
-        yield frame, seen
+        yield time_s, frame, seen
         if window is None:
             continue
         wishes = window.show(overlay(frame, seen, tracker.depths, window.panel))
@@ -118,12 +118,14 @@ def _tracked(
 
 
 def _record_all(
-    tracked: Iterator[tuple[Frame, Prediction]], record: "_Record", advance: Callable[[Prediction], None]
+    tracked: Iterator[tuple[float, Frame, Prediction]],
+    record: "_Record",
+    advance: Callable[[Prediction], None],
 ) -> TrackerError | Stopped | None:
     """Record every frame; returns what ended it before the source did."""
     try:
-        for frame, seen in tracked:
-            record.add(frame, seen)
+        for time_s, frame, seen in tracked:
+            record.add(time_s, frame, seen)
             advance(seen)
     except FrameError as error:
         return FrameError(f"{error}: --start {record.next} --box x,y,w,h")
@@ -169,7 +171,7 @@ class _Record:
         """Number in the source of the frame that comes next."""
         return self._first + len(self.rows)
 
-    def add(self, frame: Frame, seen: Prediction) -> None:
+    def add(self, time_s: float, frame: Frame, seen: Prediction) -> None:
         index, number = len(self.rows), self.next
         self.rows.append(seen)
         for writer in self._writers:
@@ -249,7 +251,7 @@ def _check_names(wanted: Wanted) -> None:
     if wanted.picture is not None and not cv2.haveImageWriter(str(wanted.picture)):
         raise OutputError(f"output: {wanted.picture} is not the name of a picture; name it .png")
     if wanted.video is not None:
-        VideoWriter(wanted.video, FOLDER_FPS).close()
+        VideoWriter(wanted.video, FALLBACK_FPS).close()
 
 
 def _window(wanted: Wanted, stack: ExitStack) -> "Window | None":
