@@ -9,15 +9,19 @@ import shutil
 import signal
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 
 import app
 from tests.fakes import file_size_limit
+from tests.tracker.sources.clips import write_timed, write_video
 from tests.tracker.sources.servers import file, served
+from tracker.frames import open_source
 from tracker.outputs import CSV_HEADER
 from tracker.zoo import find
 
@@ -60,7 +64,7 @@ def test_track_leaves_a_video_rows_and_a_picture(folder, tmp_path, capsys):
     assert run("track", folder, *BOX, *flags, "--mot", out["mot"]) == 0
     rows = out["csv"].read_text().splitlines()
     assert rows[0] == CSV_HEADER and len(rows) == 9
-    assert rows[1].startswith("0,50.000,40.000,30.000,30.000,1.0000,1,,")
+    assert rows[1] == "0,50.000,40.000,30.000,30.000,1.0000,1,,,0.0000"
     assert len(out["jsonl"].read_text().splitlines()) == len(out["mot"].read_text().splitlines()) == 8
     capture = cv2.VideoCapture(str(out["mp4"]))
     assert sum(capture.read()[0] for _ in range(8)) == 8
@@ -287,6 +291,45 @@ app.entry()
     capture = cv2.VideoCapture(str(out["mp4"]))
     assert [capture.read()[0] for _ in range(5)] == [True] * 4 + [False]
     assert cv2.imread(str(out["png"])) is not None
+
+
+def test_time_is_the_sources_in_rows_and_in_the_saved_video(tmp_path):
+    shown = [0.0, 0.04, 0.5, 0.52, 1.9, 2.0]
+    clip, out, rows = write_timed(tmp_path / "uneven.mkv", shown), tmp_path / "out.mp4", tmp_path / "rows"
+    box = ["--box", "10,10,20,20"]
+    for kind in ("--csv", "--json"):
+        assert run("track", clip, *box, "--start", 1, kind, rows, "--save", out) == 0
+        lines = rows.read_text().splitlines()
+        times = [json.loads(line)["time_s"] for line in lines] if kind == "--json" else lines[1:]
+        times = [float(line.split(",")[-1]) if isinstance(line, str) else line for line in times]
+        assert times == pytest.approx(shown[1:], abs=1e-3)
+        saved = [time_s + 0.04 for time_s, _ in open_source(out).timed()]
+        assert saved == pytest.approx(shown[1:], abs=1e-3)
+
+
+def test_a_pixels_aspect_is_kept_in_the_saved_video(tmp_path):
+    clip = write_timed(tmp_path / "wide.mp4", [0.0, 0.04, 0.08], aspect=Fraction(2))
+    assert run("track", clip, "--box", "10,10,20,20", "--save", tmp_path / "out.mp4") == 0
+    source = open_source(tmp_path / "out.mp4")
+    assert len(list(source)) == 3 and source.pixel_aspect == 2
+
+
+@pytest.mark.parametrize("start", [0, 5])
+def test_sound_is_copied_beside_the_frames(tmp_path, capsys, start):
+    clip = write_video(tmp_path / "loud.mp4", sound_s=2.5)  # 12 frames in 1.2 s
+    flags = ["--start", start, "--save", tmp_path / "out.mp4"]
+    assert run("track", clip, "--box", "10,10,20,20", *flags) == 0
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        heard = [frame.time for frame in container.decode(audio=0)]
+    assert heard[0] < 0.07 and heard[-1] == pytest.approx(1.2 - start / 10, abs=0.07)
+    assert "no sound" not in capsys.readouterr().err
+
+
+def test_sound_that_is_not_copied_is_said(tmp_path, capsys):
+    data = write_video(tmp_path / "loud.mkv", sound_s=1.0).read_bytes()
+    with served(file(data)) as url:
+        assert run("track", url, "--box", "10,10,20,20", "--save", tmp_path / "out.mp4") == 0
+    assert f"{tmp_path / 'out.mp4'} has no sound: it is copied from files alone" in capsys.readouterr().err
 
 
 def test_a_stream_that_breaks_keeps_what_was_written(folder, tmp_path, capsys):

@@ -5,7 +5,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from tracker.frames import FALLBACK_FPS, Frame, Source, Timed, open_source
 from tracker.interrupt import Stop, Stopped
 from tracker.outputs import OutputError, RowWriter, check_results
 from tracker.saved_video import VideoWriter
+from tracker.sound import Sound
 from tracker.state import LOST, TRACKED
 from tracker.tracker import Prediction, Tracker
 from tracker.zoo import find
@@ -76,8 +77,8 @@ def follow(wanted: Wanted) -> int:
         tracker.init(first, box)
         stop = stack.enter_context(Stop())
         with ExitStack() as files:
-            record = _Record(wanted, source, tracker.depths, files)
-            _print(console, f"{_title(tracker, wanted)}  {source.name}")
+            record = _Record(wanted, source, begins, tracker.depths, files)
+            _print(console, f"{_title(tracker, wanted)}  {source.name}", *record.notes)
             record.add(begins, first, Prediction(box, 1.0, True, 0, 0.0, TRACKED))
             with _progress(_length(wanted, source), console) as advance:
                 end = _record_all(stop.heard(_tracked(tracker, frames, window)), record, advance)
@@ -155,16 +156,27 @@ def stepped(budget: str | None, steps: int, depths: int) -> str | None:
 class _Record:
     """What a run leaves: rows, files, a few annotated frames, counts."""
 
-    def __init__(self, wanted: Wanted, source: Source, depths: int, stack: ExitStack) -> None:
-        self._wanted, self._fps, self._depths = wanted, source.fps, depths
+    def __init__(self, wanted: Wanted, source: Source, begins: float, depths: int, stack: ExitStack) -> None:
+        self._wanted, self._begins, self._depths = wanted, begins, depths
+        self.notes: list[str] = []
         self._writers = [RowWriter(path, kind) for kind, path in wanted.rows.items()]
         for writer in self._writers:
             stack.callback(writer.close)
-        self._video = stack.enter_context(VideoWriter(wanted.video, source.fps)) if wanted.video else None
+        self._video = self._open_video(wanted.video, source, stack) if wanted.video else None
         self._first = wanted.start
         self._every = max(1, math.ceil((_length(wanted, source) or 0) / SHOTS))
         self._shots: list[tuple[int, Frame]] = []
         self.rows: list[Prediction] = []
+
+    def _open_video(self, path: Path, source: Source, stack: ExitStack) -> VideoWriter:
+        sound = None
+        if source.sound is not None and source.files:
+            sound = stack.enter_context(closing(Sound(source.files[0], source.begins + self._begins)))
+        video = stack.enter_context(VideoWriter(path, source.fps, source.pixel_aspect, sound))
+        if source.sound is not None and not video.with_sound:
+            why = f"{path.suffix} does not hold {source.sound}" if sound else "it is copied from files alone"
+            self.notes.append(f"{path} has no sound: {why}")
+        return video
 
     @property
     def next(self) -> int:
@@ -175,13 +187,13 @@ class _Record:
         index, number = len(self.rows), self.next
         self.rows.append(seen)
         for writer in self._writers:
-            writer.write(number, number / self._fps, seen)
+            writer.write(number, time_s, seen)
         shot = self._wanted.picture is not None and index % self._every == 0
         if self._video is None and not shot:
             return
         drawn = overlay(frame, seen, self._depths)
         if self._video is not None:
-            self._video.write(drawn, index / self._fps)
+            self._video.write(drawn, time_s - self._begins)
         if shot:
             self._shots.append((number, drawn))
             if len(self._shots) > 2 * SHOTS:

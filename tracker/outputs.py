@@ -1,8 +1,9 @@
 """Results as text: one row a frame as CSV, JSON Lines, MOT, VOT or GOT-10k.
 
-Frames count from 0; row 0 is the given box, without depth and time. A lost
-target has an empty box in CSV and JSON Lines; the row formats of the
-benchmarks have no such thing and get the last believed box.
+Frames count from 0, `time_s` is when the source shows one; row 0 is the given
+box, without depth and ms. A lost target has an empty box in CSV and JSON
+Lines; the row formats of the benchmarks have no such thing and get the last
+believed box.
 """
 
 import errno
@@ -15,7 +16,7 @@ from typing import Any
 from tracker.errors import TrackerError
 from tracker.tracker import Prediction
 
-CSV_HEADER = "frame,x,y,w,h,score,present,depth,ms"
+CSV_HEADER = "frame,x,y,w,h,score,present,depth,ms,time_s"
 
 
 class OutputError(TrackerError):
@@ -57,7 +58,7 @@ def _identity(path: Path) -> tuple[int, int] | Path:
 def _csv(frame: int, time_s: float, p: Prediction) -> str:
     box = ",".join(f"{v:.3f}" for v in p.box) if p.present else ",,,"
     spent = f"{p.depth},{p.seconds * 1e3:.3f}" if p.depth else ","
-    return f"{frame},{box},{p.score:.4f},{int(p.present)},{spent}"
+    return f"{frame},{box},{p.score:.4f},{int(p.present)},{spent},{time_s:.4f}"
 
 
 def _jsonl(frame: int, time_s: float, p: Prediction) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracker.outputs import OutputError
+from tracker.sound import Sound
 
 TICKS = 90_000  # a second; what MPEG counts in
 FRAGMENT_S = 0.5
@@ -33,18 +34,22 @@ class VideoWriter:
 
     Args:
         fps: what the last frame's duration is taken from.
+        pixel_aspect: width of a pixel over its height, for players.
+        sound: is copied beside the frames where the container takes it, which `with_sound` then says.
 
     Raises:
         OutputError: the name is not that of a container for H.264 with times, or, by `write` and
             `close`, the file cannot be written; what was written before stays and can be played.
     """
 
-    def __init__(self, path: Path, fps: float) -> None:
+    def __init__(
+        self, path: Path, fps: float, pixel_aspect: Fraction = Fraction(1), sound: Sound | None = None
+    ) -> None:
         import av
         from av.format import Flags
 
         self._path, self._last = path, -1
-        self._frame_ticks = max(1, round(TICKS / fps))
+        self._frame_ticks, self._pixel_aspect = max(1, round(TICKS / fps)), pixel_aspect
         self._written: int | None = None  # bytes of whole fragments, once the file is open
         try:
             self._container = av.open(f"file:{path}", "w")
@@ -62,6 +67,15 @@ class VideoWriter:
                 f"output: {path} cannot be a video, since {kind.name} keeps no times; name it .mp4"
             )
 
+        codecs = self._container.supported_codecs
+        self._sound = sound if sound is not None and sound.codec in codecs else None
+        if self._sound is not None:
+            self._copy = self._container.add_stream_from_template(self._sound.stream)
+
+    @property
+    def with_sound(self) -> bool:
+        return self._sound is not None
+
     def write(self, frame: npt.NDArray[np.uint8], time_s: float) -> None:
         """Add H×W×3 uint8 BGR, of the first one's size, shown from `time_s` on; the first should be at 0."""
         import av
@@ -74,9 +88,17 @@ class VideoWriter:
             if self._written is None:
                 self._start(width, height)
             self._container.mux(self._stream.encode(picture))
+            self._mux_sound((self._last + self._frame_ticks) / TICKS)
             self._written = self._path.stat().st_size
         except (av.FFmpegError, OSError) as error:
             raise self._fault(error) from error
+
+    def _mux_sound(self, until_s: float) -> None:
+        if self._sound is None:
+            return
+        for packet in self._sound.until(until_s):
+            packet.stream = self._copy
+            self._container.mux(packet)
 
     def _start(self, width: int, height: int) -> None:
         from av.codec.context import Flags
@@ -84,6 +106,7 @@ class VideoWriter:
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt, self._stream.options = "yuv420p", ENCODER
         self._stream.codec_context.time_base = self._stream.time_base = Fraction(1, TICKS)
+        self._stream.codec_context.sample_aspect_ratio = self._pixel_aspect
         self._stream.codec_context.flags |= Flags.frame_duration
         self._container.start_encoding()
 

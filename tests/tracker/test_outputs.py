@@ -24,9 +24,9 @@ def written(tmp_path, kind: str) -> list[str]:
 def test_csv(tmp_path):
     assert written(tmp_path, "csv") == [
         CSV_HEADER,
-        "0,10.000,20.000,30.500,40.000,1.0000,1,,",
-        "1,11.250,20.000,30.000,40.000,0.8750,1,2,4.200",
-        "2,,,,,0.1250,0,4,10.000",
+        "0,10.000,20.000,30.500,40.000,1.0000,1,,,0.0000",
+        "1,11.250,20.000,30.000,40.000,0.8750,1,2,4.200,0.0400",
+        "2,,,,,0.1250,0,4,10.000,0.0800",
     ]
 
 
@@ -60,7 +60,7 @@ def test_rows_of_the_benchmarks_are_read_back_as_boxes(tmp_path, kind):
 def test_a_row_stands_in_the_file_at_once(tmp_path):
     writer = RowWriter(tmp_path / "rows", "csv")
     writer.write(0, 0.0, GIVEN)
-    assert (tmp_path / "rows").read_text().endswith("1,,\n")
+    assert (tmp_path / "rows").read_text().endswith("1,,,0.0000\n")
     writer.close()
 
 
