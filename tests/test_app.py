@@ -102,6 +102,7 @@ WRONG = [
     pytest.param(["{frames}", *BOX, "--save", "x.gif"], "name it .mp4", id="no video of ours"),
     pytest.param(["{frames}", *BOX, "--picture", "x.foo"], "name it .png", id="not a picture's name"),
     pytest.param(["{frames}", *BOX, "--start", "50"], "no frame 50", id="start after the end"),
+    pytest.param(["{frames}", *BOX, "--start", "4", "--end", "4"], "leaves none", id="empty range"),
     pytest.param(["{frames}", *BOX, "--start", "-1"], "whole number", id="negative start"),
     pytest.param(["{frames}", *BOX, "--threads", "0"], "whole number from 1", id="no threads"),
     pytest.param(["{frames}", *BOX, "--speed", "9"], "--help", id="unknown flag"),
@@ -165,6 +166,23 @@ def test_older_results_outlive_a_wrong_start(folder, tmp_path, arguments):
 def test_a_box_may_begin_left_of_the_frame(folder, tmp_path):
     assert run("track", folder, "--box", "-5,40,30,30", "--csv", tmp_path / "rows.csv") == 0
     assert (tmp_path / "rows.csv").read_text().splitlines()[1].startswith("0,-5.000,40.000")
+
+
+def test_a_start_that_is_seldom_meant_is_warned_of(folder, tmp_path, capsys):
+    rows = tmp_path / "rows.csv"
+    box = ["--box", "-5000,-5000,20000,20000"]
+    assert run("track", folder, *box, "--csv", rows, "--threads", 99, "--budget", "depth:1") == 0
+    said = capsys.readouterr().err
+    assert "depthgate: warning: box:" in said and "depthgate: warning: threads:" in said
+    assert rows.read_text().splitlines()[1].startswith("0,0.000,0.000,160.000,120.000")
+
+
+def test_names_are_printed_as_they_are(folder, tmp_path, capsys):
+    place = folder.rename(tmp_path / "[red]a :smile: [b]")
+    out = tmp_path / "[bold]rows.csv"
+    assert run("track", place, *BOX, "--csv", out) == 0
+    said = capsys.readouterr().err
+    assert f"saved {out}" in said and str(place) in said
 
 
 def test_a_size_that_changes_midway_keeps_what_was_written(folder, tmp_path, capsys):

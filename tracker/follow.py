@@ -16,6 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tracker import advice
 from tracker.boxes import Box
 from tracker.draw import overlay, run_picture
 from tracker.errors import BoxError, FrameError, SourceError, TrackerError
@@ -66,7 +67,7 @@ def follow(wanted: Wanted) -> int:
         TrackerError: anything wrong with what was given; files written so far are closed and whole.
     """
     console = Console(stderr=True)
-    _check_names(wanted)
+    _check_wanted(wanted)
     tracker = Tracker.load(wanted.model, threads=wanted.threads, budget=wanted.budget)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(wanted.source, wanted.newest))
@@ -74,7 +75,11 @@ def follow(wanted: Wanted) -> int:
         window = _window(wanted, stack)
         frames = islice(source.timed(), wanted.start, wanted.end)
         (begins, first), box = _target(frames, wanted, window)
+        box, warnings = advice.on_box(first, box)
         tracker.init(first, box)
+        _print(
+            console, *(f"depthgate: warning: {w}" for w in [*warnings, *advice.on_threads(wanted.threads)])
+        )
         stop = stack.enter_context(Stop())
         with ExitStack() as files:
             record = _Record(wanted, source, begins, tracker.depths, files)
@@ -143,7 +148,7 @@ def _title(tracker: Tracker, wanted: Wanted) -> str:
 
 def _print(console: Console, *lines: str) -> None:
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def stepped(budget: str | None, steps: int, depths: int) -> str | None:
@@ -253,8 +258,13 @@ def _results(wanted: Wanted) -> list[Path]:
     return [p for p in (wanted.video, wanted.picture, *wanted.rows.values()) if p is not None]
 
 
-def _check_names(wanted: Wanted) -> None:
-    """Refuse, before anything is loaded, names of results that cannot be written."""
+def _check_wanted(wanted: Wanted) -> None:
+    """Refuse, before anything is loaded, an empty range and names of results that cannot be written."""
+    if wanted.end is not None and wanted.end <= wanted.start:
+        raise SourceError(
+            f"frames: got --start {wanted.start} --end {wanted.end}, which leaves none; "
+            "--end is the frame to stop before"
+        )
     for path in _results(wanted):
         if not path.parent.is_dir():
             raise OutputError(f"output: the folder of {path} does not exist; make it first")
