@@ -173,7 +173,7 @@ def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     what.add_argument("--save", type=Path, metavar="OUT.mp4", help="annotated video (H.264)")
     what.add_argument("--picture", type=Path, metavar="OUT.png", help="film strip and timeline of the run")
     for kind, text in (
-        ("csv", "frame,x,y,w,h,score,present,depth,ms,time_s"),
+        ("csv", "frame,x,y,w,h,score,present,depth,ms,time_s,given"),
         ("json", "the same and more as JSON Lines"),
         ("mot", "MOT challenge rows"),
         ("vot", "VOT rows"),
@@ -191,7 +191,8 @@ def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _track(arguments: argparse.Namespace) -> int:
-    from tracker.follow import Wanted, follow
+    from tracker.follow import follow
+    from tracker.wanted import Wanted
 
     rows = {kind: getattr(arguments, kind) for kind in ("csv", "json", "mot", "vot", "got10k")}
     wanted = Wanted(

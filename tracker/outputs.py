@@ -1,9 +1,9 @@
 """Results as text: one row a frame as CSV, JSON Lines, MOT, VOT or GOT-10k.
 
 Frames count from 0, `time_s` is when the source shows one; row 0 is the given
-box, without depth and ms. A lost target has an empty box in CSV and JSON
-Lines; the row formats of the benchmarks have no such thing and get the last
-believed box.
+box, without depth and ms, and so is every row that is marked as `given`. A
+lost target has an empty box in CSV and JSON Lines and no row in MOT; the row
+formats of VOT and GOT-10k have no such thing and get the last believed box.
 """
 
 import errno
@@ -16,7 +16,8 @@ from typing import Any
 from tracker.errors import TrackerError
 from tracker.tracker import Prediction
 
-CSV_HEADER = "frame,x,y,w,h,score,present,depth,ms,time_s"
+STDOUT = Path("-")
+CSV_HEADER = "frame,x,y,w,h,score,present,depth,ms,time_s,given"
 
 
 class OutputError(TrackerError):
@@ -34,7 +35,7 @@ def check_results(results: list[Path], files: Sequence[Path], folders: Sequence[
         OutputError: a result is one of the files, lies in one of the folders, or is another result.
     """
     read = {_identity(file) for file in files}
-    for path in results:
+    for path in (path for path in results if path != STDOUT):
         if _identity(path) in read:
             raise OutputError(f"output: {path} is the source itself; choose another name")
         for folder in folders:
@@ -58,7 +59,7 @@ def _identity(path: Path) -> tuple[int, int] | Path:
 def _csv(frame: int, time_s: float, p: Prediction) -> str:
     box = ",".join(f"{v:.3f}" for v in p.box) if p.present else ",,,"
     spent = f"{p.depth},{p.seconds * 1e3:.3f}" if p.depth else ","
-    return f"{frame},{box},{p.score:.4f},{int(p.present)},{spent},{time_s:.4f}"
+    return f"{frame},{box},{p.score:.4f},{int(p.present)},{spent},{time_s:.4f},{int(not p.depth)}"
 
 
 def _jsonl(frame: int, time_s: float, p: Prediction) -> str:
@@ -66,10 +67,13 @@ def _jsonl(frame: int, time_s: float, p: Prediction) -> str:
     row["box"] = [round(v, 3) for v in p.box] if p.present else None
     row |= {"score": round(p.score, 4), "present": p.present, "state": p.state}
     row |= {"depth": p.depth or None, "ms": round(p.seconds * 1e3, 3) if p.depth else None}
+    row["given"] = not p.depth
     return json.dumps(row)
 
 
-def _mot(frame: int, time_s: float, p: Prediction) -> str:
+def _mot(frame: int, time_s: float, p: Prediction) -> str | None:
+    if not p.present:
+        return None
     box = ",".join(f"{v:.3f}" for v in p.box)
     return f"{frame + 1},1,{box},{p.score:.4f},-1,-1,-1"
 
@@ -78,7 +82,7 @@ def _plain(frame: int, time_s: float, p: Prediction) -> str:
     return ",".join(f"{v:.4f}" for v in p.box)
 
 
-FORMATS: dict[str, Callable[[int, float, Prediction], str]] = {
+FORMATS: dict[str, Callable[[int, float, Prediction], str | None]] = {
     "csv": _csv,
     "json": _jsonl,
     "mot": _mot,
@@ -97,7 +101,7 @@ class RowWriter:
     def __init__(self, path: Path, kind: str) -> None:
         self._format, self._path = FORMATS[kind], path
         try:
-            self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by close()
+            self._file = open(1 if path == STDOUT else path, "wb", buffering=0, closefd=path != STDOUT)  # noqa: SIM115
         except OSError as error:
             raise OutputError(
                 f"output: {path} cannot be written ({error.strerror}); does the folder exist?"
@@ -107,18 +111,39 @@ class RowWriter:
             self._append(CSV_HEADER)
 
     def write(self, frame: int, time_s: float, prediction: Prediction) -> None:
-        self._append(self._format(frame, time_s, prediction))
+        if (line := self._format(frame, time_s, prediction)) is not None:
+            self._append(line)
 
     def _append(self, line: str) -> None:
-        """The line, whole or not at all."""
+        """The line, whole or, in a file, not at all."""
         row = f"{line}\n".encode()
         try:
-            if self._file.write(row) < len(row):
+            written = self._file.write(row)
+            while self._path == STDOUT and written < len(row):
+                written += self._file.write(row[written:])
+            if written < len(row):
                 self._file.truncate(self._size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise OutputError(f"output: {self._path} cannot be written ({error.strerror})") from error
-        self._size += len(row)
+        self._size += written
 
     def close(self) -> None:
         self._file.close()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace the file whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written; what stood there before stands there still.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"output: {path} cannot be written ({error.strerror})") from error

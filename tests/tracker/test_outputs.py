@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import file_size_limit
-from tracker.outputs import CSV_HEADER, OutputError, RowWriter, check_results
+from tracker.outputs import CSV_HEADER, STDOUT, OutputError, RowWriter, check_results, write_whole
 from tracker.state import LOST, TRACKED
 from tracker.tracker import Prediction
 
@@ -24,9 +24,9 @@ def written(tmp_path, kind: str) -> list[str]:
 def test_csv(tmp_path):
     assert written(tmp_path, "csv") == [
         CSV_HEADER,
-        "0,10.000,20.000,30.500,40.000,1.0000,1,,,0.0000",
-        "1,11.250,20.000,30.000,40.000,0.8750,1,2,4.200,0.0400",
-        "2,,,,,0.1250,0,4,10.000,0.0800",
+        "0,10.000,20.000,30.500,40.000,1.0000,1,,,0.0000,1",
+        "1,11.250,20.000,30.000,40.000,0.8750,1,2,4.200,0.0400,0",
+        "2,,,,,0.1250,0,4,10.000,0.0800,0",
     ]
 
 
@@ -42,12 +42,15 @@ def test_json_lines(tmp_path):
         "state": "TRACKED",
         "depth": 2,
         "ms": 4.2,
+        "given": False,
     }
+    assert rows[0]["given"]
     assert rows[2]["box"] is None and rows[2]["state"] == "LOST"
 
 
-def test_mot_counts_from_one(tmp_path):
-    assert written(tmp_path, "mot")[1] == "2,1,11.250,20.000,30.000,40.000,0.8750,-1,-1,-1"
+def test_mot_counts_from_one_and_has_no_row_for_a_lost_target(tmp_path):
+    rows = written(tmp_path, "mot")
+    assert len(rows) == 2 and rows[1] == "2,1,11.250,20.000,30.000,40.000,0.8750,-1,-1,-1"
 
 
 @pytest.mark.parametrize("kind", ["vot", "got10k"])
@@ -60,7 +63,7 @@ def test_rows_of_the_benchmarks_are_read_back_as_boxes(tmp_path, kind):
 def test_a_row_stands_in_the_file_at_once(tmp_path):
     writer = RowWriter(tmp_path / "rows", "csv")
     writer.write(0, 0.0, GIVEN)
-    assert (tmp_path / "rows").read_text().endswith("1,,,0.0000\n")
+    assert (tmp_path / "rows").read_text().endswith("1,,,0.0000,1\n")
     writer.close()
 
 
@@ -116,3 +119,22 @@ def test_two_names_of_one_file_are_one_result(pictures):
     with pytest.raises(OutputError, match="two results"):
         check_results([pictures / "a.csv", pictures / "b.csv"], [], [])
     check_results([pictures / "a.csv", pictures / "c.csv"], [], [pictures / "pics"])
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "out.png"
+    write_whole(path, b"before")
+    with file_size_limit(50), pytest.raises(OutputError, match=r"cannot be written \("):
+        write_whole(path, bytes(100))
+    assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]
+    write_whole(path, bytes(100))
+    assert path.read_bytes() == bytes(100)
+
+
+def test_rows_may_go_to_the_standard_output(capfd):
+    with closing(RowWriter(STDOUT, "csv")) as writer:
+        writer.write(1, 0.04, SEEN)
+    assert capfd.readouterr().out.splitlines() == [
+        CSV_HEADER,
+        "1,11.250,20.000,30.000,40.000,0.8750,1,2,4.200,0.0400,0",
+    ]
