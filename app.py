@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from eval import verbs as evaluation
 from eval.arguments import box, count, positive
@@ -26,7 +26,24 @@ EXTRAS = {
     "training": "train",
     "training.nas": "search",
 }
-QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+QUIET = {
+    "OPENCV_LOG_LEVEL": "SILENT",
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    "PYGAME_HIDE_SUPPORT_PROMPT": "1",
+}
+TRACK_EXAMPLES = """\
+examples:
+  python app.py track clip.mp4 --box 312,140,64,90 --save out.mp4
+  python app.py track 'frames/%04d.jpg' --box 312,140,64,90 --picture out.png --csv - | column -s, -t
+  python app.py track 0 --window
+
+the box: leave --box out where there is a display, and draw it. Elsewhere open the frame in any viewer that
+shows the pointer's position (frame 0 as a picture: ffmpeg -i clip.mp4 -frames:v 1 frame.png) and read off
+the target's left, top, width and height.
+
+budgets: none is the calibrated default; full runs every stage; depth:K always stops at exit K; 0.2GMAC spends
+so many multiply-accumulates a frame in the mean.
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -113,8 +130,21 @@ def _joined(words: list[str]) -> list[str]:
     return joined
 
 
+class _Verbs(argparse._SubParsersAction):  # type: ignore[type-arg]
+    """Verbs that begin their own help with the line that the help of all has for them."""
+
+    def add_parser(self, name: str, **options: Any) -> argparse.ArgumentParser:
+        if text := options.get("help"):
+            options.setdefault("description", f"{text[0].upper()}{text[1:]}.")
+        return super().add_parser(name, **options)
+
+
 class _Parser(argparse.ArgumentParser):
     """One line for a wrong use, in the words of every other error."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.register("action", "parsers", _Verbs)
 
     def error(self, message: str) -> "None":  # type: ignore[override]
         self.exit(WRONG_USE, f"depthgate: error: {message}; {self.prog} --help shows how\n")
@@ -126,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="depthgate", description="Track an object, spending on each frame only what it needs."
     )
+    parser.add_argument("--version", action=_Version, help="print it and exit")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
     _add_track(verbs, common)
     _add_train(verbs, common)
@@ -134,6 +165,22 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add(verbs, common)
     search.add(verbs, common)
     return parser
+
+
+class _Version(argparse.Action):
+    """Looked up only when asked for."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"depthgate {version('depthgate')}")
+        except PackageNotFoundError:
+            print("depthgate, not installed: run from its sources")
+        parser.exit()
 
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -145,6 +192,8 @@ def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="follow a target through a video, folder, camera or stream",
         description="Follow one target from its box in the first frame.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=TRACK_EXAMPLES,
     )
     p.add_argument(
         "source",
@@ -169,7 +218,7 @@ def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     pace.add_argument(
         "--newest", dest="newest", action="store_const", const=True, help="always the newest frame"
     )
-    what = p.add_argument_group("results")
+    what = p.add_argument_group("results", "- in place of FILE is the standard output")
     what.add_argument("--save", type=Path, metavar="OUT.mp4", help="annotated video (H.264)")
     what.add_argument("--picture", type=Path, metavar="OUT.png", help="film strip and timeline of the run")
     for kind, text in (

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -232,6 +233,61 @@ def test_a_damaged_artefact_is_refused(folder, tmp_path, capsys):
     (damaged / "stage_1.onnx").write_bytes(b"damaged")
     assert run("track", folder, *BOX, "--model", damaged) == 2
     assert "stage_1.onnx" in capsys.readouterr().err
+
+
+def test_rows_go_to_the_standard_output_alone(folder):
+    done = new_process("import app; app.entry()", "track", folder, *BOX, "--csv", "-")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == CSV_HEADER and len(done.stdout.splitlines()) == 9
+    assert "saved -" not in done.stderr
+
+
+def test_a_reader_that_hangs_up_is_one_line(folder):
+    code = "import os, app; r, w = os.pipe(); os.dup2(w, 1); os.close(r); os.close(w); app.entry()"
+    done = new_process(code, "track", folder, *BOX, "--csv", "-")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "depthgate: error: output: - cannot be written (Broken pipe)"
+
+
+def test_libraries_put_no_banner_among_the_rows(folder, monkeypatch):
+    pytest.importorskip("pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.delenv("PYGAME_HIDE_SUPPORT_PROMPT", raising=False)
+    done = new_process("import app; app.entry()", "track", folder, *BOX, "--window", "--csv", "-")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 9 and "pygame" not in done.stdout + done.stderr
+
+
+def test_two_results_cannot_both_go_there(folder, capsys):
+    assert run("track", folder, *BOX, "--csv", "-", "--json", "-") == 2
+    assert run("track", folder, *BOX, "--save", "-") == 2
+    assert run("track", folder, *BOX, "--picture", "-") == 2
+    assert capsys.readouterr().err.count("depthgate: error: output:") == 3
+
+
+def test_the_version(capsys):
+    assert run("--version") == 0
+    assert re.fullmatch(r"depthgate \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+def test_every_verb_begins_its_help_with_what_it_does(capsys):
+    pending, seen = [[]], 0
+    while pending:
+        verb = pending.pop()
+        assert run(*verb, "--help") == 0
+        text = capsys.readouterr().out
+        pending += [[*verb, name] for name in re.findall(r"^    (\w+) {2,}\S", text, re.MULTILINE)]
+        usage, description = text.split("\n\n")[:2]
+        assert re.match(r"[A-Z].*\.$", description.replace("\n", " ")), f"{verb}: {description}"
+        seen += 1
+    assert seen > 15
+
+
+def test_the_help_of_track_shows_how(capsys):
+    assert run("track", "--help") == 0
+    text = capsys.readouterr().out
+    for part in ("examples:", "--box 312,140,64,90 --save", "the box:", "budgets:", "depth:K", "GMAC"):
+        assert part in text
 
 
 def test_the_source_is_never_overwritten(folder, tmp_path, capsys):

@@ -10,7 +10,7 @@ import numpy as np
 from tracker.draw import overlay
 from tracker.frames import Frame, Source
 from tracker.history import History, Thinned
-from tracker.outputs import RowWriter, write_whole
+from tracker.outputs import STDOUT, RowWriter, write_whole
 from tracker.run_picture import Shot, run_picture, shot
 from tracker.saved_video import VideoWriter
 from tracker.sound import Sound
@@ -103,8 +103,7 @@ class Record:
         yield from history.lost_spans()
         if dropped:
             yield f"{dropped} frames came too fast and were dropped"
-        for path in self._wanted.results:
-            yield f"saved {path}"
+        yield from (f"saved {path}" for path in self._wanted.results if path != STDOUT)
 
 
 def evenly(shots: Sequence[Shot], count: int) -> list[Shot]:
