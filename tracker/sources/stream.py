@@ -37,7 +37,7 @@ class Stream(Source):
         self._ready = threading.Condition()
         self._waiting: deque[Timed] = deque()
         self._opened = self._over = self._closed = False
-        self._fault: SourceError | None = None
+        self._fault: Exception | None = None
         self._start: float | None = None
         threading.Thread(target=self._run, name=f"reader of {name}", daemon=True).start()
         with self._ready:
@@ -76,8 +76,9 @@ class Stream(Source):
             try:
                 self._read()
                 break
-            except SourceError as error:
-                self._fault = None if self._opened and self.live else error
+            except Exception as error:  # is raised where the frames are wanted
+                again = self._opened and self.live and isinstance(error, SourceError)
+                self._fault = None if again else error
             pause = FIRST_PAUSE_S if time.monotonic() - began > SILENCE_S else min(2 * pause, LONGEST_PAUSE_S)
             with self._ready:
                 self._ready.wait_for(lambda: self._closed or self._fault is not None, pause)

@@ -43,9 +43,7 @@ class Video(Source):
         self.fps = float(self._stream.average_rate or 0) or FALLBACK_FPS
         self.frames = _frames(self._stream, self.fps)
         self.live = not path and self._container.duration is None and self._container.size <= 0
-        self._stream.thread_type = (
-            "SLICE" if self.live else "AUTO"
-        )  # several frames at once, where none waits
+        self._stream.thread_type = "SLICE" if self.live else "AUTO"  # frames at once would come late
         sound = self._container.streams.best("audio")
         self.sound = sound.codec_context.name if sound is not None and sound.codec_context else None
 
@@ -95,7 +93,7 @@ class _Packets:
         while packet := self._next(packets):
             try:
                 yield from packet.decode()
-            except av.error.InvalidDataError:
+            except av.FFmpegError:
                 continue
 
     def _next(self, packets: Iterator[Any]) -> Any:

@@ -115,6 +115,14 @@ def test_a_fault_of_a_source_that_ends_comes_after_its_frames():
     assert found == [0, 1, 2]
 
 
+def test_a_fault_of_ours_is_not_waited_for():
+    def broken() -> Source:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Stream("scripted", broken)
+
+
 def test_one_thread_opens_reads_and_closes():
     opened = []
     with Stream("scripted", lambda: opened.append(Scripted(range(100), 0.005)) or opened[0]) as source:
