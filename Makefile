@@ -1,5 +1,5 @@
 # make demo   track a cyclist through a real clip: demo/cyclist.mp4, .csv, .png
-# make test   the tests; make check adds ruff and mypy (make lint), make slow what takes long
+# make test   the tests; make check adds ruff, mypy (make lint) and coverage, make slow what takes long
 # make site   the documentation as pages in site/; make pages renews the figures and pictures on it
 
 PYTHON ?= python3
@@ -20,7 +20,8 @@ demo/cyclist.mp4: .venv/.demo tracker/zoo/index.json
 test: .venv/.dev
 	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses auto --dist worksteal
 
-check: lint test
+check: lint .venv/.dev
+	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses auto --dist worksteal --cov --cov-report term
 
 lint: .venv/.dev
 	.venv/bin/ruff check .

@@ -55,14 +55,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def entry() -> None:
-    """The console command `depthgate`."""
+    """Run the console command `depthgate`."""
     code = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # results are closed; one more Ctrl-C would change the code
     sys.exit(code)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """The verb; a fault is one line on stderr, with --debug after its traceback and what libraries print."""
+    """Run the verb; report a fault as one line on stderr, with --debug after its traceback."""
     if not arguments.debug:
         os.environ.update(QUIET | os.environ)
     try:
@@ -93,13 +93,13 @@ def _verdict(error: Exception) -> tuple[int, str]:
 
 
 def _foreign(error: ModuleNotFoundError) -> str | None:
-    """The package that is missing; None where it is a module of ours."""
+    """Return the name of the missing package, None where it is a module of ours."""
     package = str(error.name).split(".")[0]
     return None if package in ("tracker", *EXTRAS) else package
 
 
 def _extra(error: ModuleNotFoundError) -> str | None:
-    """The extra of the innermost room on whose way an import failed; None where it needs none."""
+    """Return the extra that would install what the import lacks, None where no extra would."""
     names = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
     rooms = [name.split(".") for name in names if name.split(".")[0] in ("tracker", *EXTRAS)]
     if not rooms:
@@ -109,7 +109,7 @@ def _extra(error: ModuleNotFoundError) -> str | None:
 
 
 def _parsed(words: list[str]) -> argparse.Namespace:
-    """Overrides may follow an option too, where argparse looks for no more of them."""
+    """Parse the words; overrides may follow an option too, where argparse looks for no more of them."""
     parser = _parser()
     arguments, rest = parser.parse_known_args(words)
     if rest and ("overrides" not in arguments or any(word.startswith("-") for word in rest)):

@@ -20,7 +20,7 @@ def box(text: str) -> "Box":
 
 
 def count(text: str) -> int:
-    """A whole number from 0."""
+    """Read a whole number from 0."""
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 0")
     return int(text)
@@ -32,7 +32,7 @@ def numbers(text: str) -> list[int]:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1."""
+    """Read a whole number from 1."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1")
     return int(text)

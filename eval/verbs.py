@@ -10,7 +10,7 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
-    """The verb `eval` with its own verbs, and `bench`."""
+    """Add the verb `eval` with its own verbs, and `bench`."""
     _add_eval(verbs, common)
     _add_bench(verbs, common)
 

@@ -5,9 +5,11 @@ the same 16×16 map (8×8 for a template). A stage that reads pixels brings a
 stem of stride-2 convolutions; cell j of the map is centred on pixel 16·j.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -72,11 +74,13 @@ class Stage(nn.Module):
         """crop: N×3×side×side, 0 … 255; carry: N×C×h×w."""
         if crop is None:
             assert carry is not None
-            return self.cells(carry)
+            features: Tensor = self.cells(carry)
+            return features
         x = self.early(self.stem(crop))
         if self.join is not None:
             x = x + self.join(carry)
-        return self.cells(x)
+        features = self.cells(x)
+        return features
 
 
 class Backbone(nn.Module):
@@ -86,7 +90,8 @@ class Backbone(nn.Module):
         super().__init__()
         carries = [None, *(spec.width for spec in specs[:-1])]
         self.specs = specs
-        self.stages = nn.ModuleList(Stage(s, c) for s, c in zip(specs, carries, strict=True))
+        stages = nn.ModuleList(Stage(s, c) for s, c in zip(specs, carries, strict=True))
+        self.stages = cast("Sequence[Stage]", stages)
 
     def forward(self, crops: dict[int, Tensor]) -> list[Tensor]:
         """crops: side of the *search* crop that a stage is built for → N×3×s×s pixels.

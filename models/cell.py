@@ -105,12 +105,14 @@ class Cell(nn.Module):
         self.weigh = SqueezeExcite(cout) if squeeze else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.weigh(self._graph(x))
+        out: Tensor = self.weigh(self._graph(x))
+        return out
 
     def _graph(self, x: Tensor) -> Tensor:
         last = self.spec.output
         if last == 1:
-            return self.projections["1"](x)
+            projected: Tensor = self.projections["1"](x)
+            return projected
         values: list[Tensor] = [x]
         for v in range(1, last):
             width = self.channels[v]

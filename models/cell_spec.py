@@ -67,7 +67,7 @@ class CellSpec:
         return sorted(j for i, j in self.edges if i == vertex)
 
     def pruned(self) -> "CellSpec":
-        """The cell without the vertices that lie on no path from input to output.
+        """Return the cell without the vertices that lie on no path from input to output.
 
         Raises:
             ValueError: input and output are not connected.
@@ -87,7 +87,7 @@ class CellSpec:
         return CellSpec(len(keep), edges, tuple(self.ops[v - 1] for v in keep[1:-1]))
 
     def validated(self) -> "CellSpec":
-        """The pruned cell, checked against the limits of the space.
+        """Return the pruned cell, checked against the limits of the space.
 
         Raises:
             ValueError: an unknown operation, an edge that is not i < j within
@@ -113,7 +113,7 @@ class CellSpec:
         return cell
 
     def hash(self) -> str:
-        """The published md5 of the pruned graph, equal for isomorphic cells (nasbench graph_util)."""
+        """Return the published md5 of the pruned graph, equal for isomorphic cells (nasbench graph_util)."""
         cell = self.pruned()
         labels = [-1, *(OPS.index(op) for op in cell.ops), -2]
         marks = [

@@ -16,7 +16,7 @@ from tracker.manifest import Manifest
 
 
 def load_network(weights: Path, architecture: str) -> DepthGate:
-    """The named network in evaluation mode with the weights of a safetensors file.
+    """Load the named network in evaluation mode with the weights of a safetensors file.
 
     Raises:
         ManifestError: the file does not hold weights of that network.
@@ -33,7 +33,7 @@ def load_network(weights: Path, architecture: str) -> DepthGate:
 
 
 def open_engine(folder: Path, manifest: Manifest, threads: int = 1) -> "TorchEngine":
-    """The engine of an artefact folder, from its weights.safetensors; sets torch's threads."""
+    """Open the torch engine of an artefact folder from its weights.safetensors; sets torch's threads."""
     torch.set_num_threads(threads)
     return TorchEngine(load_network(folder / "weights.safetensors", manifest.model["architecture"]))
 

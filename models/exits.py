@@ -7,7 +7,9 @@ section 3.2): each of the 8×8 template cells gives one similarity map.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -69,7 +71,8 @@ class Correlation(nn.Module):
         kernels, level = rows[:, :TEMPLATE_CELLS, :c], rows[:, :TEMPLATE_CELLS, c:]
         similarity = (torch.matmul(kernels, embedding.flatten(2)) + level).reshape(n, TEMPLATE_CELLS, h, w)
         modulated = embedding * rows[:, TEMPLATE_CELLS, :c].reshape(n, c, 1, 1)
-        return self.fuse(torch.cat([self.refine(similarity), modulated], 1))
+        fused: Tensor = self.fuse(torch.cat([self.refine(similarity), modulated], 1))
+        return fused
 
 
 class Refine(nn.Module):
@@ -83,7 +86,8 @@ class Refine(nn.Module):
 
     def forward(self, similarity: Tensor) -> Tensor:
         smoothed = self.smooth(F.pad(self.weigh(similarity), (1, 0, 1, 0)))
-        return self.spread(smoothed.clamp(0, 6))
+        spread: Tensor = self.spread(smoothed.clamp(0, 6))
+        return spread
 
 
 class Exit(nn.Module):
@@ -92,20 +96,17 @@ class Exit(nn.Module):
     def __init__(self, width: int, spec: HeadSpec) -> None:
         super().__init__()
         self.embed = nn.Conv2d(width, EMBEDDING, 1)
-        self.correlations = nn.ModuleList(
-            Correlation(spec.channels, refined=spec.branches > 1) for _ in range(spec.branches)
-        )
+        correlations = [Correlation(spec.channels, refined=spec.branches > 1) for _ in range(spec.branches)]
+        self.correlations = cast("Sequence[Correlation]", nn.ModuleList(correlations))
         self.score_tower, self.box_tower = (
             nn.Sequential(*(separable(spec.channels, 5) for _ in range(spec.layers))) for _ in range(2)
         )
         self.score = nn.Conv2d(spec.channels, 1, 1)
         self.box = nn.Conv2d(spec.channels, 4, 1)
-        nn.init.constant_(self.score.bias, -2.0)
-        nn.init.normal_(self.box.weight, 0, 0.01)
-        nn.init.constant_(self.box.bias, 0.7)
+        _start_unsure(self.score, self.box)
 
     def heads(self) -> list[nn.Module]:
-        """Everything but the embedding."""
+        """Return everything but the embedding."""
         return [child for name, child in self.named_children() if name != "embed"]
 
     def template(self, embedding: Tensor) -> Tensor:
@@ -135,12 +136,10 @@ class MixedExit(nn.Module):
         self.box_tower = separable(channels, 5)
         self.score = nn.Conv2d(channels, 1, 1)
         self.box = nn.Conv2d(channels, 4, 1)
-        nn.init.constant_(self.score.bias, -2.0)
-        nn.init.normal_(self.box.weight, 0, 0.01)
-        nn.init.constant_(self.box.bias, 0.7)
+        _start_unsure(self.score, self.box)
 
     def heads(self) -> list[nn.Module]:
-        """Everything but the embedding."""
+        """Return everything but the embedding."""
         return [child for name, child in self.named_children() if name != "embed"]
 
     def template(self, embedding: Tensor) -> Tensor:
@@ -164,13 +163,21 @@ class MixedExit(nn.Module):
         return score, ltrb
 
 
+def _start_unsure(score: nn.Conv2d, box: nn.Conv2d) -> None:
+    """Set the last layers so that a fresh exit says background, and boxes of two strides a side."""
+    assert score.bias is not None and box.bias is not None
+    nn.init.constant_(score.bias, -2.0)
+    nn.init.normal_(box.weight, 0, 0.01)
+    nn.init.constant_(box.bias, 0.7)
+
+
 def make_exit(width: int, spec: HeadSpec) -> Exit | MixedExit:
-    """The exit of a stage of `width` channels."""
+    """Return the exit of a stage of `width` channels."""
     return Exit(width, spec) if spec.branches else MixedExit(width, spec.channels)
 
 
 def statistics(score: Tensor, depth: float) -> Tensor:
-    """What a gate may know of a response map: N×1×h×w logits to N×18.
+    """Compute what a gate may know of a response map: N×1×h×w logits to N×18.
 
     Of p = sigmoid(score): log of the kurtosis; entropy of p / Σp over log(hw);
     mean; margin between the two highest local peaks; depth / D; the five

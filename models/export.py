@@ -70,7 +70,8 @@ class BackboneGraph(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         rest = list(inputs)
         crop = pixels(rest.pop(0)) if self.reads_pixels else None
-        return self.stage(crop, rest.pop(0) if self.k > 1 else None)
+        carry: Tensor = self.stage(crop, rest.pop(0) if self.k > 1 else None)
+        return carry
 
 
 def export(weights: Path, out: Path) -> Path:
@@ -124,6 +125,7 @@ def _template_inputs() -> dict[str, Tensor]:
 
 
 def stage_inputs(network: DepthGate, k: int) -> dict[str, Tensor]:
+    """Return zeros in the shape of stage k's inputs by name, for two targets."""
     inputs: dict[str, Tensor] = {}
     side = network.spec.stages[k - 1].side
     if side is not None:

@@ -1,4 +1,4 @@
-"""Trainable gates: stop at this depth, or pay for the next one?
+"""Trainable gates that decide whether to stop at this depth or pay for the next one.
 
 A gate sees the statistics of a response map and nothing else. In training the
 stops form a distribution by stick-breaking; at run time stop at the first k
@@ -20,7 +20,8 @@ class Gate(nn.Module):
         self.layers = nn.Sequential(nn.Linear(STATISTICS, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
     def forward(self, statistics: Tensor) -> Tensor:
-        return self.layers(self.standardise(statistics))
+        logit: Tensor = self.layers(self.standardise(statistics))
+        return logit
 
 
 def stick_breaking(stop: Tensor) -> Tensor:

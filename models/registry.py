@@ -69,7 +69,7 @@ CLASSIFIERS = {"resnet50": (RESNET_50, WIDTH), "resnet14_narrow": ((1, 1, 1, 1),
 
 
 def build(name: str) -> DepthGate:
-    """A fresh tracker's network by name.
+    """Build a tracker's network by name, with fresh weights.
 
     Raises:
         ValueError: no such network has that name.
@@ -79,7 +79,7 @@ def build(name: str) -> DepthGate:
 
 
 def build_classifier(name: str, classes: int) -> ResNet:
-    """A fresh classifier by name.
+    """Build a classifier by name, with fresh weights.
 
     Raises:
         ValueError: no classifier has that name.

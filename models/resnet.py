@@ -21,16 +21,18 @@ class Bottleneck(nn.Module):
     def __init__(self, cin: int, width: int, stride: int) -> None:
         super().__init__()
         cout = EXPANSION * width
-        self.residual = nn.Sequential(
-            conv_bn(cin, width, 1), conv_bn(width, width, 3, stride), conv_bn(width, cout, 1, relu=False)
-        )
+        widened = conv_bn(width, cout, 1, relu=False)
+        self.residual = nn.Sequential(conv_bn(cin, width, 1), conv_bn(width, width, 3, stride), widened)
         same = stride == 1 and cin == cout
         self.shortcut = nn.Identity() if same else conv_bn(cin, cout, 1, stride, relu=False)
         self.relu = nn.ReLU(inplace=True)
-        nn.init.zeros_(self.residual[-1][-1].weight)
+        norm = widened[-1]
+        assert isinstance(norm, nn.BatchNorm2d)
+        nn.init.zeros_(norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.relu(self.residual(x) + self.shortcut(x))
+        out: Tensor = self.relu(self.residual(x) + self.shortcut(x))
+        return out
 
 
 class ResNet(nn.Module):
@@ -59,4 +61,5 @@ class ResNet(nn.Module):
         nn.init.zeros_(self.classify.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classify(self.features(x).mean((2, 3)))
+        logits: Tensor = self.classify(self.features(x).mean((2, 3)))
+        return logits

@@ -12,7 +12,7 @@ FLAT_LEVELS = 2.0  # standard deviation of pixels that show nothing to follow
 
 
 def on_box(frame: Frame, box: Box) -> tuple[Box, list[str]]:
-    """The box to start with, and warnings.
+    """Return the box to start with, and warnings.
 
     A box larger than the frame in either direction, or with most of its area
     outside, is cut to the part inside.

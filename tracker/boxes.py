@@ -13,7 +13,7 @@ Box = tuple[float, float, float, float]
 
 
 def checked(box: Iterable[float], width: int, height: int) -> Box:
-    """The box as four floats.
+    """Check a box and return it as four floats.
 
     Raises:
         BoxError: not four finite numbers, no area, or wholly outside a width×height frame.

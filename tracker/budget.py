@@ -30,7 +30,7 @@ class Policy(Protocol):
         ...
 
     def took(self, macs: int) -> None:
-        """The frame cost so many multiply-accumulates."""
+        """Note that the frame cost so many multiply-accumulates."""
         ...
 
 
@@ -83,7 +83,7 @@ def _mean_macs(row: Thresholds, manifest: Manifest) -> float:
 
 
 def parse_budget(text: str | None, manifest: Manifest) -> Policy:
-    """The policy that a budget string asks for.
+    """Return the policy that a budget string asks for.
 
     Raises:
         BudgetError: not in the grammar, not yet supported, no such depth, or less than depth 1 costs.

@@ -36,7 +36,7 @@ def context_side(w: float, h: float) -> float:
 
 
 def window_at(cx: float, cy: float, side: float) -> Window:
-    """The integer window of about `side` pixels whose centre is nearest to (cx, cy)."""
+    """Return the integer window of about `side` pixels whose centre is nearest to (cx, cy)."""
     s = max(2, round(side))
     return Window(math.floor(cx - s / 2 + 0.5), math.floor(cy - s / 2 + 0.5), s)
 
@@ -90,7 +90,7 @@ class CropPyramid:
 
 
 def _side(picture: Image, side: int, interpolation: int) -> Image:
-    """A new square picture of `side` pixels."""
+    """Return a new square picture of `side` pixels."""
     if picture.shape[0] == side:
         return picture.copy()
     return np.asarray(cv2.resize(picture, (side, side), interpolation=interpolation), np.uint8)

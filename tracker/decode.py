@@ -45,7 +45,7 @@ class Decoder:
         self._window = (constants.window * np.outer(hann, hann).ravel()).astype(np.float32)
 
     def __call__(self, output: StageOutput, window: Window, w: float, h: float) -> Candidate:
-        """Outputs of one target (N = 1), the window they saw, and the target's last size in the frame.
+        """Decode the outputs of one target (N = 1) seen in `window`; w, h: its last size in the frame.
 
         Where the chosen cell's numbers are not finite nothing was seen: the centre of the
         window, the last size, score 0.

@@ -29,7 +29,7 @@ SMALLEST_TEXT = 0.32  # of FONT: letters of 7 px
 def overlay(
     frame: Image, seen: Prediction, depths: int, panel: bool = True, notes: Sequence[str] = ()
 ) -> Image:
-    """A copy of the frame with the box and the panel.
+    """Return a copy of the frame with the box and the panel.
 
     TRACKED is a solid green box, UNSURE a dashed amber one, LOST none: state
     is told by colour, line and word. Lines run around the box, not over the
@@ -78,7 +78,7 @@ def _dashes(out: Image, corners: tuple[int, int, int, int], colour: Colour, thic
 
 
 def _panel(out: Image, seen: Prediction, depths: int, scale: float, notes: Sequence[str]) -> None:
-    """A bar with a cell for each stage, lit as deep as the frame went; then state, score, ms and notes."""
+    """Draw a bar for each stage, lit as deep as the frame went; then state, score, ms and notes."""
     colour = {TRACKED: GREEN, LOST: RED}.get(seen.state, AMBER)
     answered = [seen.state, f"{seen.score:.2f}", f"{seen.seconds * 1e3:.1f} ms"]
     words = [*(answered if seen.depth else ["given"]), *notes]
@@ -105,7 +105,7 @@ def _panel(out: Image, seen: Prediction, depths: int, scale: float, notes: Seque
 
 
 def _panel_top(frame_height: int, height: int, seen: Prediction) -> int:
-    """The row where the panel begins: at the bottom, unless the target is rather there than at the top."""
+    """Return the row where the panel begins: at the bottom, unless the target is rather there."""
     bottom, (_, y, _, h) = frame_height - height, seen.box
     hidden_at_bottom, hidden_at_top = max(0.0, y + h - bottom), max(0.0, height - y)
     return 0 if seen.state != LOST and hidden_at_top < hidden_at_bottom else max(0, bottom)

@@ -103,7 +103,7 @@ class OrtEngine:
         return handed
 
     def _feed(self, k: int, *arrays: Image | Float32s | None) -> dict[str, Image | Float32s]:
-        """The arrays that are there under the stage's input names, which stand in the same order."""
+        """Name the given arrays after the stage's inputs, which stand in the same order."""
         given = [array for array in arrays if array is not None]
         return dict(zip(self._stage_inputs[k - 1], given, strict=False))
 

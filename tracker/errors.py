@@ -1,12 +1,22 @@
-"""The exceptions of the tracker.
+"""The exceptions of all rooms; whatever is caught as TrackerError is a fault from outside, said in one line.
 
 TrackerError
-├── SourceError    video, folder, camera, stream, or a pack of data
-├── FrameError     a frame that update cannot take
-├── BoxError       a start box that shows nothing
-├── BudgetError    a budget string or a budget that cannot be held
-├── ModelError     an unknown model name, weights or checkpoint that cannot be used
-└── ManifestError  an artefact that is damaged or does not fit
+├── SourceError       video, folder, camera, stream, or a pack of data
+├── FrameError        a frame that update cannot take
+├── BoxError          a start box that shows nothing
+├── BudgetError       a budget string or a budget that cannot be held
+├── ModelError        an unknown model name, weights or checkpoint that cannot be used
+├── ManifestError     an artefact that is damaged or does not fit
+├── OutputError       a result that cannot be written (tracker.outputs)
+├── WindowError       no display, or no pygame (tracker.ui.window)
+├── RecipeError       a recipe, or an override, that cannot be trained (training.recipe.errors)
+├── DivergedError     a loss or gradient that is not finite (training.run.guards)
+├── DistributedError  processes that cannot work together (training.distributed.world)
+├── TableError        a cell that the NAS table lacks, or no such table (training.nas.benchmark.table)
+└── ToolkitError      VOT's toolkit failed (eval.vot.toolkit)
+
+ValueError
+└── DamagedError      a JPEG that cannot be decoded; its readers name the file (training.data.jpeg_tiles)
 """
 
 

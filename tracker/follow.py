@@ -41,7 +41,7 @@ def follow(wanted: Wanted) -> int:
     console = Console(stderr=True)
     wanted.check()
     tracker = Tracker.load(wanted.model, threads=wanted.threads, budget=wanted.budget)
-    limits = tracker.manifest.state.lost, tracker.manifest.state.unsure
+    limits = tracker.manifest.state.lost[-1], tracker.manifest.state.unsure[-1]
     with ExitStack() as stack:
         source = stack.enter_context(open_source(wanted.source, wanted.newest))
         check_results(wanted.results, source.files, [*source.folders, find(wanted.model)])
@@ -69,7 +69,7 @@ def follow(wanted: Wanted) -> int:
 
 
 def _target(frames: Iterator[Timed], wanted: Wanted, window: "Window | None") -> tuple[Timed, Box]:
-    """The first frame, and the box that was given or is drawn on it."""
+    """Return the first frame, and the box that was given or is drawn on it."""
     first = next(frames, None)
     if first is None:
         raise SourceError(f"source: {wanted.source} has no frame {wanted.start}; --start counts from 0")
@@ -101,7 +101,7 @@ def _tracked(
 
 
 def _given(box: Box) -> Prediction:
-    """A person's own answer: no stage ran."""
+    """Return a person's own answer: no stage ran."""
     return Prediction(box, 1.0, True, 0, 0.0, TRACKED)
 
 
@@ -132,14 +132,14 @@ def _print(console: Console, *lines: str) -> None:
 
 
 def stepped(budget: str | None, steps: int, depths: int) -> str | None:
-    """The budget some steps up or down the ladder depth:1 … depth:D−1, the default, full."""
+    """Return the budget some steps up or down the ladder depth:1 … depth:D−1, the default, full."""
     ladder = [*(f"depth:{k}" for k in range(1, depths)), None, "full"]
     at = ladder.index(budget) if budget in ladder else ladder.index(None)
     return ladder[min(max(at + steps, 0), len(ladder) - 1)]
 
 
 def _window(wanted: Wanted, stack: ExitStack) -> "Window | None":
-    """The window when it was asked for, or when there is a display and no box was given."""
+    """Return the window when it was asked for, or when there is a display and no box was given."""
     display = bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("SDL_VIDEODRIVER")
     )

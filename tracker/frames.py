@@ -16,7 +16,7 @@ __all__ = ["FALLBACK_FPS", "Frame", "PictureFolder", "Source", "Timed", "open_so
 
 
 def open_source(source: str | int | Path, newest: bool | None = None) -> Source:
-    """A camera index, a URL (rtsp://, http://), a video, or pictures: a folder, a pattern, one that moves.
+    """Open a camera index, a URL (rtsp://, http://), a video, or pictures: a folder, a pattern, a moving one.
 
     Args:
         newest: True drops frames that come too fast, False drops none; by default cameras and

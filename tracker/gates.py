@@ -1,4 +1,4 @@
-"""Stop here, or go deeper?"""
+"""Decide whether a frame stops here or goes deeper."""
 
 import math
 
@@ -14,5 +14,5 @@ def stop_probability(output: StageOutput) -> float:
 
 
 def stops(output: StageOutput, tau: float) -> bool:
-    """True when σ(gate) > τ, τ is ALWAYS, or nothing lies deeper. The gate, not its stick-breaking share."""
+    """Return whether to stop: σ(gate), not its stick-breaking share, is above τ, or τ says always."""
     return output.gate is None or tau <= ALWAYS or stop_probability(output) > tau

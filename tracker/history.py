@@ -25,7 +25,7 @@ class Thinned(Generic[T]):
         self._limit, self._every, self._seen = limit, 1, 0
 
     def add(self, make: Callable[[], T]) -> bool:
-        """The next item, which is made, and True returned, only when it is kept."""
+        """Take the next item, which is made, and True returned, only when it is kept."""
         kept = self._seen % self._every == 0
         self._seen += 1
         if kept:
@@ -74,7 +74,7 @@ class History:
         self._more_spans = 0
 
     def add(self, number: int, seen: Prediction) -> None:
-        """The answer for frame `number` of the source."""
+        """Take the answer for frame `number` of the source."""
         self.frames += 1
         self.depths[seen.depth] += 1
         self._depth_sum += seen.depth
@@ -112,7 +112,7 @@ class History:
         return [float(ms) for ms in np.percentile(self._seconds.items or [0.0], percents) * 1e3]
 
     def lost_spans(self) -> list[str]:
-        """The first spans of LOST frames in words, and what is to be said of the rest."""
+        """Return the first spans of LOST frames in words, and what is to be said of the rest."""
         named = [f"lost in frames {a} to {b}" for a, b in self._spans[:SPANS_NAMED]]
         if len(self._spans) <= SPANS_NAMED:
             return named

@@ -37,7 +37,7 @@ class Stop:
         self._before: dict[int, Any] = {}
 
     def heard(self, items: Iterable[T]) -> Iterator[T]:
-        """The items; signals are heard while the next one is made, not while the caller handles it."""
+        """Yield the items; signals are heard while the next one is made, not while the caller handles it."""
         source, end = iter(items), object()
         while (item := self._next(source, end)) is not end:
             yield item  # type: ignore[misc]

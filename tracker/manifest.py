@@ -88,12 +88,12 @@ class Manifest:
         return sum(stage_costs(tau, depth, self.stage_macs, self.backbone_macs))
 
     def seconds(self, tau: tuple[float, ...], depth: int) -> float:
-        """Committed seconds of the network for such a frame."""
+        """Return the committed seconds of the network for such a frame."""
         return sum(stage_costs(tau, depth, self.stage_seconds, self.backbone_seconds))
 
 
 def stage_costs(tau: Sequence[float], depth: int, stages: Sequence[T], backbones: Sequence[T]) -> list[T]:
-    """What each stage of a frame costs that stops at `depth`: an exit with τ = NEVER is not evaluated."""
+    """Return what each stage costs a frame that stops at `depth`; an exit with τ = NEVER is not evaluated."""
     costs = [backbones[k] if tau[k] >= NEVER else stages[k] for k in range(depth - 1)]
     costs.append(stages[depth - 1])
     return costs
@@ -170,7 +170,7 @@ def _parse(raw: Mapping[str, Any]) -> Manifest:
 
 
 def _state(raw: Mapping[str, Any], depths: int) -> StateConstants:
-    """The limits stand as D numbers, or as one for every exit; an older manifest does not say `found`."""
+    """Read the limits of presence: D numbers, or one for all exits; older manifests lack `found`."""
     given = {"found": raw["unsure"], **raw}
     state = StateConstants(**{key: _limits(value, depths, f"state.{key}") for key, value in given.items()})
     for low, middle, high in zip(state.lost, state.unsure, state.found, strict=True):

@@ -48,7 +48,7 @@ def check_results(results: list[Path], files: Sequence[Path], folders: Sequence[
 
 
 def _identity(path: Path) -> tuple[int, int] | Path:
-    """What two names of one file have in common: device and inode, or the path that a new file will have."""
+    """Return what two names of one file share: device and inode, or the path that a new file will have."""
     try:
         found = path.stat()
     except OSError:
@@ -115,7 +115,7 @@ class RowWriter:
             self._append(line)
 
     def _append(self, line: str) -> None:
-        """The line, whole or, in a file, not at all."""
+        """Write the line, whole or, in a file, not at all."""
         row = f"{line}\n".encode()
         try:
             written = self._file.write(row)

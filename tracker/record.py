@@ -25,7 +25,7 @@ class Record:
     """Opens the results of a run, whose first frame is shown at `begins`; the stack closes them.
 
     Args:
-        depths: stages of the network; limits: scores below which a target is LOST, and UNSURE.
+        depths: stages of the network; limits: scores of the deepest exit below which a target is LOST, and UNSURE.
 
     Attributes:
         notes: what the user should know of the results.
@@ -63,7 +63,7 @@ class Record:
         return video
 
     def add(self, time_s: float, frame: Frame, seen: Prediction, budget: str | None) -> None:
-        """The next frame of the source, what was seen in it, and the budget that it was given."""
+        """Take the next frame of the source, what was seen in it, and the budget that it was given."""
         number = self.next
         self.next += 1
         if seen.depth:
@@ -107,7 +107,7 @@ class Record:
 
 
 def evenly(shots: Sequence[Shot], count: int) -> list[Shot]:
-    """The first, the last, and those nearest to even distances between them."""
+    """Return the first, the last, and those nearest to even distances between them."""
     numbers = np.array([number for number, _ in shots])
     ideal = np.linspace(numbers[0], numbers[-1], min(count, len(shots)))
     chosen = sorted({int(np.abs(numbers - at).argmin()) for at in ideal})

@@ -28,7 +28,7 @@ class Round:
     claim: TrackState | None = None
 
     def after(self, state: TrackState, geometry: Geometry) -> "Round":
-        """The round with the next window in turn; a new one begins when patience with a loss ends."""
+        """Return the round with the next window in turn; a new one begins when patience with a loss ends."""
         if state.lost < PATIENCE:
             return Round()
         if not self.windows:
@@ -64,7 +64,7 @@ def _centres(length: int, side: float, step: float) -> list[float]:
 
 
 def is_found(seen: Candidate, depth: int, limits: StateConstants) -> bool:
-    """True when what exit `depth` sees elsewhere looks as good as the target usually does."""
+    """Return whether what exit `depth` sees elsewhere looks as good as the target usually does."""
     return seen.score >= limits.found[depth - 1]
 
 

@@ -22,7 +22,7 @@ Shot = tuple[int, Image]
 
 
 def shot(frame: Image, seen: Prediction, depths: int, pixel_aspect: float = 1.0) -> Image:
-    """A frame as large as its cell of the film strip, drawn on after that, so that it can be read."""
+    """Return a frame as large as its cell of the film strip, drawn on after that, so that it can be read."""
     height, width = frame.shape[0], frame.shape[1] * pixel_aspect
     columns = LANDSCAPE_COLUMNS if width >= height else PORTRAIT_COLUMNS
     cell = WIDTH // columns - GAP
@@ -38,12 +38,12 @@ def shot(frame: Image, seen: Prediction, depths: int, pixel_aspect: float = 1.0)
 def run_picture(
     shots: Sequence[Shot], moments: Sequence[Moment], depths: int, first: int, limits: tuple[float, float]
 ) -> Image:
-    """The film strip of the shots above the timeline.
+    """Return the film strip of the shots above the timeline.
 
     Args:
         shots: a few (frame number, picture by `shot`), in order, all of one size.
         moments: of the frames from `first` on, without a gap.
-        limits: scores below which a target is LOST, and UNSURE.
+        limits: scores of the deepest exit below which a target is LOST, and UNSURE.
 
     Spans of UNSURE and LOST frames are shaded.
     """
@@ -75,7 +75,7 @@ def _film_strip(shots: Sequence[Shot]) -> Image:
 
 
 def _legend(moments: Sequence[Moment]) -> Image:
-    """What the shades mean, when there are any."""
+    """Draw what the shades mean, when there are any."""
     states = [state for state in SHADES if any(m.state == state for m in moments)]
     legend = np.full((LABEL_PX if states else 0, WIDTH, 3), 255, np.uint8)
     for i, state in enumerate(states):
@@ -111,7 +111,7 @@ def _chart(
     steps: bool = False,
     limits: Sequence[float] = (),
 ) -> Image:
-    """A line through the values, each in the middle of its moment or, as steps, over all of it."""
+    """Draw a line through the values, each in the middle of its moment or, as steps, over all of it."""
     chart = np.full((CHART_PX, WIDTH, 3), 255, np.uint8)
     for state, begin, end in _shaded(moments, edges):
         cv2.rectangle(chart, (begin, 20), (end, CHART_PX - 10), SHADES[state], -1)

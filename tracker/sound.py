@@ -23,7 +23,7 @@ class Sound:
         self._next: tuple[float, Any] | None = next(self._packets, None)
 
     def until(self, time_s: float) -> Iterator[Any]:
-        """The packets that begin before `time_s`, each once."""
+        """Return the packets that begin before `time_s`, each once."""
         while self._next is not None and self._next[0] < time_s:
             yield self._next[1]
             self._next = next(self._packets, None)

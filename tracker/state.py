@@ -44,7 +44,7 @@ class TrackState:
     def follow(
         self, seen: Candidate, depth: int, decode: DecodeConstants, limits: StateConstants
     ) -> "TrackState":
-        """The state after a frame in which exit `depth` has seen the candidate.
+        """Return the state after a frame in which exit `depth` has seen the candidate.
 
         The centre jumps to it whatever its score: a search that stays where the target was
         does not find it again. The size follows at rate penalty · score · size_rate, and is
@@ -58,7 +58,7 @@ class TrackState:
         return self._as(seen.cx, seen.cy, w, h, verdict)
 
     def moved(self, cx: float, cy: float) -> "TrackState":
-        """The same target at another place of the frame."""
+        """Return the same target at another place of the frame."""
         return self._as(cx, cy, self.w, self.h, self.verdict, self.lost)
 
     def _as(self, cx: float, cy: float, w: float, h: float, verdict: str, lost: int = 0) -> "TrackState":

@@ -22,7 +22,7 @@ def mean_colour(frame: Image) -> Fill:
 def make_template(
     engine: Engine, frame: Image, state: TrackState, geometry: Geometry, fill: Fill
 ) -> list[npt.NDArray[np.float32]]:
-    """The target's window at every side that the network asks for, through all stages once.
+    """Pass the target's window, at every side that the network asks for, through all stages once.
 
     Raises:
         ModelError: the network's answer is not finite.

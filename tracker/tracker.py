@@ -66,7 +66,7 @@ class Tracker:
         budget: str | None = None,
         engine: str = "onnx",
     ) -> "Tracker":
-        """A tracker from the zoo, by name (`default`, `depthgate-s`, `depthgate-s.pack`) or from a folder.
+        """Load a tracker by its name in the zoo (`default`, `depthgate-s`, `depthgate-s.pack`) or its folder.
 
         Args:
             name: of a model in the zoo, or the path of an artefact folder.

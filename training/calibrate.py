@@ -86,7 +86,7 @@ def _decoding(held_out: HeldOut, manifest: Manifest) -> DecodeConstants:
 
 
 def _presence(held_out: HeldOut, manifest: Manifest) -> list[Presence]:
-    """What every exit tells of presence, where nothing depends on it yet."""
+    """Return what every exit tells of presence, where nothing depends on it yet."""
     found = []
     for depth in range(1, manifest.depths + 1):
         passes = _at(held_out, _trusting(manifest), depth, f"presence at depth {depth}")
@@ -98,7 +98,7 @@ def _presence(held_out: HeldOut, manifest: Manifest) -> list[Presence]:
 
 
 def _fixed(held_out: HeldOut, manifest: Manifest) -> tuple[list[Row], list[dict[str, float]]]:
-    """A row for every fixed depth, and which shares of its good and of its absent frames are called lost."""
+    """Measure a row for every fixed depth, and the shares of its good and absent frames called lost."""
     rows, called = [], []
     for depth in range(1, manifest.depths + 1):
         passes = _at(held_out, manifest, depth, f"depth {depth}")
@@ -113,7 +113,7 @@ def _fixed(held_out: HeldOut, manifest: Manifest) -> tuple[list[Row], list[dict[
 
 
 def _adaptive(held_out: HeldOut, manifest: Manifest) -> list[Row]:
-    """A row for every vector of thresholds that the gates' probabilities at full depth suggest."""
+    """Measure a row for every vector of thresholds that the gates' full-depth probabilities suggest."""
     evaluated = replace(manifest, default_tau=(ALMOST_NEVER,) * (manifest.depths - 1))
     heard = held_out.passes(evaluated, "full depth, gates heard")
     rows = []

@@ -37,7 +37,7 @@ class Explained:
 
 
 def explain(recipe: Recipe, processes: int = 1) -> list[Explained]:
-    """The phases of a recipe; opens the data only where `data.epoch_samples` is not stated.
+    """Plan the phases of a recipe; opens the data only where `data.epoch_samples` is not stated.
 
     Raises:
         RecipeError: a plan that cannot be held, or not by so many processes.
@@ -53,7 +53,7 @@ def explain(recipe: Recipe, processes: int = 1) -> list[Explained]:
 
 
 def print_plan(explained: list[Explained]) -> None:
-    """A table a phase on standard output."""
+    """Print a table per phase on standard output."""
     console = Console(highlight=False)
     for one in explained:
         console.print(_table(one))
@@ -61,7 +61,7 @@ def print_plan(explained: list[Explained]) -> None:
 
 
 def rows(one: Explained) -> list[int]:
-    """Indices of the updates worth a row: first, end of the warm-up, jumps, some between, last."""
+    """Return the indices of updates worth a row: first, end of warm-up, jumps, some between, last."""
     steps = [u.step for u in one.updates]
     chosen = {0, len(steps) - 1}
     chosen |= {i for i, u in enumerate(one.updates) if u.start >= one.warmup_samples > u.start - u.count}
@@ -132,7 +132,7 @@ def draw_plan(explained: list[Explained], path: Path) -> None:
 
 
 def _some(one: Explained) -> list[int]:
-    """Indices of the updates that are drawn, among them those of the table."""
+    """Return the indices of the updates that are drawn, among them those of the table."""
     return sorted({*range(0, len(one.updates), max(1, len(one.updates) // MOST_POINTS)), *rows(one)})
 
 

@@ -27,6 +27,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
+from models.layout import channels_last
 from tracker.files import write_json
 from training.data.feed import feed
 from training.data.open import open_data
@@ -95,7 +96,7 @@ class Speed:
         return (seen - self._first) / (time.perf_counter() - self._started)
 
     def leave_out(self, begun: float) -> None:
-        """The time since `begun`, of time.perf_counter()."""
+        """Leave out the time since `begun`, a value of time.perf_counter()."""
         self._started += time.perf_counter() - begun
 
 
@@ -161,7 +162,7 @@ def _prepare(world: World, recipe: Recipe, folder: Path, state: dict[str, Any] |
         if world.leads and (refused := refusal(recipe, folder, data.digest)):
             raise RecipeError(refused)
     task = make_task(recipe, data, world)
-    network = task.network().to(world.device, memory_format=torch.channels_last)
+    network = channels_last(task.network()).to(world.device)
     average = copy.deepcopy(network).eval().requires_grad_(False)
     convert_batch_norm(network, normalisation_group(world, norm_group(recipe, world.size)))
     hook = gradient_hook(world, recipe.distributed.all_reduce, recipe.distributed.gradients)
@@ -239,7 +240,7 @@ def _passes(every: int | None, update: Update, phase: Phase) -> bool:
 
 
 def _validate(run: Run, phase: Phase, where: Line, log: RunLog | None) -> None:
-    """A line on the averaged network, where the data have held-out samples."""
+    """Log a line on the averaged network, where the data have held-out samples."""
     held_out = run.task.held_out()
     if held_out is None:
         return
@@ -311,7 +312,7 @@ def _fed(run: Run, phase: Phase, plan: Plan, seen: int) -> Iterator[tuple[Update
 
 
 def _log(run: Run, phase: Phase, seen: int) -> RunLog | nullcontext[None]:
-    """The log of the run from sample `seen`; none beside rank 0."""
+    """Open the log of the run from sample `seen`; none on ranks other than 0."""
     if not run.world.leads:
         return nullcontext()
     names = [p.name for p in run.recipe.phases]

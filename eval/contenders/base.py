@@ -20,7 +20,7 @@ class Answer:
 
 
 def answer_of(seen: Prediction) -> Answer:
-    """What the tracker predicted, as an answer."""
+    """Turn a prediction of the tracker into an answer."""
     return Answer(seen.box, seen.depth, seen.score, seen.macs, seen.present)
 
 

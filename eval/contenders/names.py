@@ -50,7 +50,7 @@ def model_digest(tracker: Tracker) -> str:
 
 
 def origin(contender: Contender) -> str:
-    """What a contender's boxes depend on beside the video: our model's digest, or OpenCV's version."""
+    """Return what a contender's boxes depend on beside the video: our model's digest or OpenCV's version."""
     return model_digest(contender.tracker) if isinstance(contender, Ours) else f"opencv {cv2.__version__}"
 
 

@@ -76,7 +76,7 @@ OPENCV: dict[str, Callable[[], OpenCVTracker | StaticBox]] = {
 
 
 def load_peers(path: Path) -> ModuleType:
-    """The module that drives further peers, from its file.
+    """Load the module that drives further peers from its file.
 
     Raises:
         SourceError: it is not there or has no `make`.

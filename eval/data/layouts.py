@@ -89,7 +89,9 @@ def write_frames(sequence: Sequence, folder: Path, name: str, lead: int = 0) -> 
             old.unlink()
         _encode(sequence, places, lead)
         note.write_text(_layout_key(sequence, folder))
-    height, width = cv2.imread(str(places[0])).shape[:2]
+    first = cv2.imread(str(places[0]))
+    assert first is not None, "written above"
+    height, width = first.shape[:2]
     return height, width
 
 
@@ -98,7 +100,7 @@ def _layout_key(sequence: Sequence, folder: Path) -> str:
 
 
 def _encode(sequence: Sequence, places: list[Path], lead: int) -> None:
-    """The frames as JPEGs at `places`, the first one `lead` times more.
+    """Write the frames as JPEGs at `places`, the first one `lead` times more.
 
     Raises:
         SourceError: another number of frames than of boxes.

@@ -77,8 +77,8 @@ def is_empty(region: Region) -> bool:
     return bool((region.min(0) == region.max(0)).any())
 
 
-def hull(region: Float32s) -> Box:
-    """The axis-aligned box x, y, w, h around a region."""
+def hull(region: Float32s | Floats) -> Box:
+    """Return the axis-aligned box x, y, w, h around a region."""
     if region.ndim == 1:
         x, y, w, h = (float(v) for v in region)
         return x, y, w, h
@@ -122,7 +122,7 @@ def _bounds(region: Region) -> Bounds:
 
 
 def _mask(region: Region, bounds: Bounds) -> Bools:
-    """The pixels of `bounds` (last ones included) that a rounded region covers."""
+    """Return the pixels of `bounds` (last ones included) that a rounded region covers."""
     mask = np.zeros((bounds[3] - bounds[1] + 1, bounds[2] - bounds[0] + 1), bool)
     if region is None:
         return mask

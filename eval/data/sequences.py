@@ -41,10 +41,10 @@ class Sequence:
     def visible(self) -> Bools:
         """N booleans: the row holds a box of positive area."""
         with np.errstate(invalid="ignore"):
-            return np.isfinite(self.boxes).all(1) & (self.boxes[:, 2:] > 0).all(1)
+            return np.asarray(np.isfinite(self.boxes).all(1) & (self.boxes[:, 2:] > 0).all(1))
 
     def head(self, frames: int) -> "Sequence":
-        """The same target in the first `frames` frames only."""
+        """Return the same target in the first `frames` frames only."""
         return replace(self, boxes=self.boxes[:frames])
 
 
@@ -70,7 +70,7 @@ def read_boxes(path: Path) -> Floats:
 
 
 def read_pack(folder: Path) -> list[Sequence]:
-    """The sequences of a folder with index.json, one per annotated target.
+    """Read the sequences of a folder with index.json, one per annotated target.
 
     Raises:
         SourceError: no index.json, or it names a file that cannot be read.
@@ -92,7 +92,7 @@ def read_pack(folder: Path) -> list[Sequence]:
 
 
 def _targets(folder: Path, entry: dict[str, Any]) -> list[Sequence]:
-    """A sequence for every annotated target of one video."""
+    """Yield a sequence for every annotated target of one video."""
     base, tables = f"{entry['dataset']}/{entry['name']}", entry["csv"]
     return [
         Sequence(
@@ -149,7 +149,7 @@ def _from_folder(folder: Path) -> Sequence:
 
 
 def _absent(path: Path, count: int) -> Bools:
-    """A 0 or 1 a frame of GOT-10k: the target is absent."""
+    """Read GOT-10k's absence.label: for every frame, whether the target is absent."""
     words = path.read_text().split()
     if len(words) != count or not set(words) <= {"0", "1"}:
         raise SourceError(

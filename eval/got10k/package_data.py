@@ -73,7 +73,7 @@ def open_dataset(kind: str, root: Path, **options: Any) -> Any:
 
 
 def _on_disk(dataset: type) -> type:
-    """The data set without its check of completeness, which prints, and refuses a part of UAV123."""
+    """Return the data set without its completeness check, which prints and refuses a part of UAV123."""
     return type(dataset.__name__, (dataset,), {"_check_integrity": lambda self, *arguments: None})
 
 
@@ -95,7 +95,7 @@ def _check_sequence(dataset: Any, index: int, name: str) -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """The package prints a line a sequence; our bar tells the same."""
+    """Silence the package, which prints a line a sequence, while a block runs; our bar tells the same."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -9,7 +9,6 @@ counted, and the normalised precision that the package lacks.
 """
 
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,7 @@ def evaluate_got10k(root: Path, out: Path, contenders: Contenders, subset: str =
     experiment.subset, experiment.repetitions = subset, 1
     results = Path(experiment.result_dir)
     for name, contender in contenders.items():
-        _run(experiment, name, contender, lambda s, name=name: results / name / s / f"{s}_001.txt")
+        _run(experiment, name, contender, "{0}/{0}_001.txt")
     with quiet():
         performance = experiment.report(list(contenders))
     rows: dict[str, Any] = {name: {"zip": str(results / f"{name}.zip")} for name in contenders}
@@ -90,7 +89,7 @@ def evaluate_got10k(root: Path, out: Path, contenders: Contenders, subset: str =
 
 
 def _experiment(made: Any, dataset: Any, out: Path, name: str) -> Any:
-    """The package's experiment without its constructor, which would download what is missing."""
+    """Make the package's experiment without its constructor, which would download what is missing."""
     folder_for(out)
     experiment = made.__new__(made)
     experiment.dataset = dataset
@@ -104,7 +103,7 @@ def _run_ope(
 ) -> dict[str, Any]:
     results = Path(experiment.result_dir)
     for name, contender in contenders.items():
-        _run(experiment, name, contender, lambda s, name=name: results / name / f"{s}.txt", origin_px)
+        _run(experiment, name, contender, "{0}.txt", origin_px)
     with quiet():
         performance = experiment.report(list(contenders))
     rows = {}
@@ -123,13 +122,15 @@ def _run(
     experiment: Any,
     name: str,
     contender: Contender,
-    result: Callable[[str], Path],
+    result: str,
     origin_px: float = 0.0,
 ) -> None:
-    """Sequence by sequence, so that a bar can move; the package skips those that have a result file.
+    """Run a contender sequence by sequence; the package skips those that have a result file.
 
-    A file that another model made, or other pictures or boxes, is removed
-    first; `result` says which file is a sequence's.
+    A file that another model made, or other pictures or boxes, is removed first.
+
+    Args:
+        result: a sequence's file within the contender's folder, with {0} for the sequence.
     """
     dataset, tracker = experiment.dataset, InPackageForm(name, contender, origin_px)
     keys = Path(f"{experiment.result_dir}.keys") / name
@@ -137,11 +138,12 @@ def _run(
         for i in track(range(len(dataset)), name, transient=True):
             sequence, (images, boxes) = dataset.seq_names[i], dataset[i][:2]
             key = digest(origin(contender), stamp(map(Path, images)), boxes)
-            forget_unless(key, keys / sequence, [result(sequence)])
+            file = Path(experiment.result_dir) / name / result.format(sequence)
+            forget_unless(key, keys / sequence, [file])
             experiment.dataset = _One(dataset, i)
             with quiet():
                 experiment.run(tracker)
-            _check_result(result(sequence), len(images))
+            _check_result(file, len(images))
     except OSError as error:
         raise SourceError(f"eval: {sequence}: {error}; is a picture damaged?") from error
     finally:
@@ -164,7 +166,7 @@ class _One:
 
 
 def _check_result(path: Path, rows: int) -> None:
-    """A result file of another length is set aside and named, so that no mean counts it.
+    """Set aside a result file of the wrong length and name it, so that no mean counts it.
 
     Raises:
         SourceError: running again makes it anew.

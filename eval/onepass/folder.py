@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def evaluate_folder(
 
 
 def _origins(names: list[str], tracker: Tracker) -> dict[str, str]:
-    """What each contender's boxes depend on beside the video; a name that is none is refused."""
+    """Return what each contender's boxes depend on beside the video; refuse an unknown name."""
     if RANDOM in names and DEFAULT not in names:
         raise SourceError(f"contender: {RANDOM!r} needs {DEFAULT!r} beside it, whose shares it draws from")
     return {
@@ -150,7 +151,7 @@ def _key(sequence: Sequence, starts: int, made_by: str, shares: tuple[float, ...
 
 
 def read_rows(out: Path, name: str, sequence: str) -> list[Row]:
-    """The kept rows of one contender on one sequence, one a start.
+    """Read the stored rows of one contender on one sequence, one row per start.
 
     Raises:
         SourceError: it was not run, or its file is damaged.
@@ -168,7 +169,7 @@ def _place(out: Path, *names: str) -> Path:
 
 
 def _kept_or_run(job: Job, path: Path) -> list[Row]:
-    """The kept rows when all that they depend on is the same, else new ones."""
+    """Return the stored rows if all that they depend on is unchanged, else run the contender anew."""
     kept = _read(path)
     if kept is not None and kept[0] == job.key and (not job.timed or kept[1][0].ms is not None):
         return kept[1]
@@ -233,7 +234,7 @@ def _counted(sequences: list[Sequence]) -> list[str]:
 def summaries(
     rows: dict[str, dict[str, list[Row]]], sequences: list[Sequence], depths: int
 ) -> dict[str, dict[str, Any]]:
-    """A summary of every contender; `ms` only of those that the newest run timed on every sequence.
+    """Summarise every contender; `ms` only where the newest run timed all its sequences.
 
     Times compare within one run, so those that were kept from an earlier one are left out.
     """
@@ -250,7 +251,7 @@ def _summary(rows: dict[str, list[Row]], counted: list[str], depths: int, newest
         return float(np.mean([np.mean([value(row) for row in rows[name]]) for name in counted]))
 
     fields = ("auc", "ao", "sr50", "p20")
-    summary: dict[str, Any] = {f: round(mean(lambda r, f=f: getattr(r.accuracy, f)), 4) for f in fields}
+    summary: dict[str, Any] = {f: round(mean(attrgetter(f"accuracy.{f}")), 4) for f in fields}
     flat = [row for name in counted for row in rows[name]]
     if all(row.ms is not None and row.run == newest for row in flat):
         weights = [row.accuracy.frames for row in flat]

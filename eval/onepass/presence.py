@@ -59,7 +59,7 @@ class Absence:
 
 
 def absences(told: Told) -> list[Absence]:
-    """The absences of a pass, in order."""
+    """Return the absences of a pass, in order."""
     away = np.isnan(told.overlaps)
     edges = np.flatnonzero(np.diff(away.astype(int), prepend=0, append=0))
     starts, ends = edges[::2], edges[1::2]
@@ -96,7 +96,7 @@ def _share(said: Flags) -> float:
 
 
 def area_under_roc(positive: Floats, negative: Floats) -> float:
-    """The chance that a positive scores above a negative, ties counting half (Mann and Whitney 1947)."""
+    """Return the chance that a positive scores above a negative, ties counting half (Mann-Whitney 1947)."""
     ranked = np.sort(negative)
     below, up_to = (np.searchsorted(ranked, positive, side) for side in ("left", "right"))
     return float((below + up_to).mean() / 2 / len(negative))

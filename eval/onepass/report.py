@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from eval.data.sequences import Sequence, read_frames, read_sequences
@@ -134,7 +135,9 @@ def _success_figure(out: Path, document: dict[str, Any], sequences: list[Sequenc
     """Mean success curve of every contender."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    looks = {ours: product(dashes, colormaps["tab20"].colors) for ours, dashes in DASHES.items()}
+    looks = {
+        ours: product(dashes, map(to_hex, colormaps["tab20"](range(20)))) for ours, dashes in DASHES.items()
+    }
     for name, summary in sorted(document["contenders"].items(), key=lambda item: -item[1]["auc"]):
         curves = []
         for sequence in sequences:

@@ -40,6 +40,7 @@ def write_animation(video: Path, out: Path, width: int) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return the exit code."""
     parser = argparse.ArgumentParser("python -m eval.results.animation", description="Animate a video.")
     parser.add_argument("video", type=Path, help="as app.py track --save writes it")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.webp")

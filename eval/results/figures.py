@@ -24,7 +24,7 @@ NEAR, LINE = 14, {"arrowstyle": "-", "lw": 0.5, "color": "#999999"}
 
 
 def write_figure(document: dict[str, Any], path: Path) -> None:
-    """The bars of figure_of as a PNG."""
+    """Draw the bars of figure_of to a PNG."""
     save_figure(figure_of(document), path)
 
 

@@ -32,7 +32,7 @@ def pages() -> list[Path]:
 
 
 def filled(text: str, results: Path = RESULTS) -> str:
-    """The page with every marked section written anew from its JSON.
+    """Return the page with every marked section written anew from its JSON.
 
     Raises:
         FileNotFoundError: a section names a file that is not there.
@@ -48,7 +48,7 @@ def filled(text: str, results: Path = RESULTS) -> str:
 
 
 def _table(document: dict[str, Any]) -> str:
-    """The table of whatever kind of document it is, and the host that its numbers were measured on."""
+    """Return the table that fits the kind of document, and the host that its numbers were measured on."""
     if "table" in document:
         return tables.rows_table(document["table"])
     if "stack" in document:

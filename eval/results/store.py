@@ -26,7 +26,7 @@ def stamp(files: Iterable[Path]) -> str:
 
 
 def video_stamp(video: Path) -> str:
-    """The stamp of a video file, or of all the pictures of a folder.
+    """Return the stamp of a video file, or of all the pictures of a folder.
 
     Raises:
         SourceError: it is not there.

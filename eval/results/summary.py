@@ -41,7 +41,7 @@ def figures(document: dict[str, Any]) -> dict[str, Figures]:
 
 
 def summary_table(document: dict[str, Any]) -> str:
-    """A row a contender, fastest first; needs a document with milliseconds."""
+    """Return a table with a row per contender, fastest first; the document must have milliseconds."""
     lines = ["| tracker | ms a frame, mean | 95 % within | AUC on these frames |", "|---|---|---|---|"]
     rows = sorted(figures(document).items(), key=lambda row: row[1].ms or 0.0)
     lines += [f"| {LABELS[name]} | {f.ms:.1f} | {f.p95:.1f} | {_share(f.auc)} |" for name, f in rows]
@@ -49,7 +49,7 @@ def summary_table(document: dict[str, Any]) -> str:
 
 
 def summary_line(document: dict[str, Any]) -> str:
-    """What was measured on what, and the figures of those in SHORT, as one point of a list."""
+    """Return a list item: what was measured on what, and the figures of the contenders in SHORT."""
     known = figures(document)
     parts = [f"{label} {_said(known[name])}" for name, label in SHORT.items() if name in known]
     return f"- {_measured(document)}: {'; '.join(parts)}."

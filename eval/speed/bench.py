@@ -3,6 +3,7 @@
 python app.py bench --data DIR --peers-from run_peers.py --json docs/results/first_light/bench.json
 """
 
+from collections.abc import Sequence as Frames
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -66,8 +67,8 @@ def bench(
     return document
 
 
-def _videos(folder: Path, names: list[str]) -> list[tuple[Sequence, list[Image]]]:
-    """The sequences of those names, and their decoded frames, both cut to the first FRAMES_PER_SEQUENCE."""
+def _videos(folder: Path, names: list[str]) -> list[tuple[Sequence, Frames[Image]]]:
+    """Read the named sequences and decode their frames, both cut to the first FRAMES_PER_SEQUENCE."""
     by_name = {s.name: s for s in read_pack(folder)}
     missing = [name for name in names if name not in by_name]
     if missing:

@@ -5,6 +5,7 @@ python app.py bench --single OUT/depthgate-s.pack/tracker.onnx --json docs/resul
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def compare_forms(model: str, single: Path, json_file: Path | None = None) -> di
         "rounds": ROUNDS,
         "host": describe_host(),
         "ms": {
-            str(depth): _in_turns({"stages": lambda d=depth: loop(d), "nested If": lambda d=depth: nested(d)})
+            str(depth): _in_turns({"stages": partial(loop, depth), "nested If": partial(nested, depth)})
             for depth in range(1, manifest.depths + 1)
         },
     }

@@ -96,7 +96,7 @@ def _one(model: str, threads: int, provider: str) -> dict[str, Any]:
 def _take_turns(
     engine: OrtEngine, trackers: dict[str, Tracker], manifest: Manifest, frame: Image
 ) -> dict[str, list[float]]:
-    """ROUNDS milliseconds of every part by name: crops, stages, decoding, updates, and a matrix product."""
+    """Time every part ROUNDS times: crops, stages, decoding, updates and a matrix product; ms by name."""
     sides = manifest.geometry.stage_sides
     window = _window(manifest)
     crops = {s: cut(frame, window, s, (90, 90, 90))[None] for s in {*sides} - {None} if s is not None}
@@ -134,7 +134,7 @@ def _quantiles(ms: list[float]) -> dict[str, float]:
 
 @contextmanager
 def _joules() -> Iterator[list[float]]:
-    """The package's energy in joules while the block ran, where the machine tells; else an empty list."""
+    """Yield a list that holds the joules of the block once it has run; empty where no counter is readable."""
     spent: list[float] = []
     before = _energy_uj()
     yield spent

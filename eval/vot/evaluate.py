@@ -92,7 +92,7 @@ def evaluate_vot(
 def evaluate_built_in(
     sequences: list[Sequence], stack: str, out: Path, contenders: list[str], model: str = "default"
 ) -> dict[str, Any]:
-    """The protocols without the toolkit, one repetition; writes OUT/vot_built_in.json and returns it.
+    """Run the protocols without the toolkit, one repetition; write and return OUT/vot_built_in.json.
 
     Args:
         stack: `vot2016` and `vot2018` (resets), `vot2022stb` (anchors), or `local`: both, with an interval
@@ -138,7 +138,7 @@ def _trajectories(kind: str, contender: Contender, frames: Any, sequence: Annota
 
 
 def _scores(what: Experiment, runs: list[tuple[Annotated, list[Trajectory]]]) -> Scores | None:
-    """A, R and EAO; None for kinds without an EAO."""
+    """Compute A, R and EAO; None for kinds without an EAO."""
     if what.low is None or what.high is None:
         return None
     scores = anchor_scores if what.kind == "multistart" else reset_scores
@@ -172,7 +172,7 @@ def _summary(
     annotated: list[Annotated],
     official: dict[str, Any],
 ) -> dict[str, Any]:
-    """The toolkit's numbers; an EAO that the clips are too short for is None, with the reason."""
+    """Collect the toolkit's numbers; None, with the reason, for an EAO that the clips are too short for."""
     numbers = official_numbers(official, experiment, ident)
     ours = built_in_scores(what, workspace, experiment, ident, annotated)
     if ours is not None:

@@ -37,7 +37,7 @@ def write_vot(sequences: list[Sequence], out: Path) -> list[Annotated]:
 
 
 def annotate(sequence: Sequence, name: str, frames: Frames[Image]) -> Annotated:
-    """The sequence as VOT's protocols take it, with its decoded frames H×W×3.
+    """Return the sequence as VOT's protocols take it, with its decoded frames H×W×3.
 
     Raises:
         SourceError: another number of frames than of boxes.

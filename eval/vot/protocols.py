@@ -112,7 +112,7 @@ def spaced_anchors(truth: list[Region], every: int = 50) -> tuple[int, ...]:
 
 
 def reset_scores(runs: list[tuple[Annotated, list[Trajectory]]], low: int = 108, high: int = 371) -> Scores:
-    """A, R and EAO of a set; each sequence has one trajectory a repetition.
+    """Compute A, R and EAO of a set; each sequence has one trajectory per repetition.
 
     A is the mean overlap outside the ten frames after a start, R the failures
     a run; both weighted by length. EAO is the mean of the curve from `low` to `high` (VOT2016's by default).
@@ -153,7 +153,7 @@ def reset_eao_curve(fragments: list[list[float]], failed: list[bool]) -> Float32
 
 
 def anchor_scores(runs: list[tuple[Annotated, list[Trajectory]]], low: int = 115, high: int = 755) -> Scores:
-    """A, R and EAO of a set from its anchor runs; VOT2020–22's interval by default.
+    """Compute A, R and EAO of a set from its anchor runs; VOT2020–22's interval by default.
 
     A run ends where the overlap stays at or below .1 for ten frames.
     """
@@ -205,7 +205,7 @@ def _fragments(trajectory: Trajectory, overlaps: list[float]) -> list[tuple[list
 
 
 def _mean_of_curve(curve: Float32s, low: int, high: int) -> tuple[float | None, str]:
-    """The EAO, or why there is none: a mean over part of an interval is no EAO."""
+    """Return the EAO, or None with the reason: a mean over part of the interval is no EAO."""
     if len(curve) <= low:
         return None, f"the longest fragment has {len(curve)} frames, fewer than the interval's start {low}"
     value = float(np.mean(curve[low : high + 1]))

@@ -39,7 +39,7 @@ class ToolkitError(TrackerError):
 
 
 def toolkit_environment() -> Path:
-    """The folder of the toolkit's own programs; installed on first use (about 600 MB)."""
+    """Return the folder of the toolkit's own programs; install it on first use (about 600 MB)."""
     base = user_cache() / "vot-toolkit-0.7.4"
     programs = base / "bin"
     if not (programs / "vot").is_file():
@@ -81,7 +81,7 @@ def run_toolkit(
 
 
 def trajectory_files(workspace: Path, ident: str, experiment: str, sequence: str) -> list[Path]:
-    """The trajectories that the toolkit wrote, without the values beside them."""
+    """Return the trajectory files that the toolkit wrote, without the files of values beside them."""
     folder = workspace / "results" / ident / experiment / sequence
     return sorted(p for p in folder.glob(f"{sequence}_*.txt") if p.stem[len(sequence) + 1 :].isdigit())
 
@@ -108,7 +108,7 @@ def set_damaged_aside(workspace: Path, ident: str, experiment: str, sequence: An
 def check_results(
     workspace: Path, experiments: dict[str, Experiment], idents: list[str], annotated: list[Annotated]
 ) -> None:
-    """A tracker that died leaves no trajectory, and the toolkit exits 0 all the same.
+    """Refuse missing trajectories: a tracker that dies leaves none, and the toolkit exits 0 all the same.
 
     Raises:
         ToolkitError: a trajectory is not there; with the reason from the tracker's log.
@@ -126,7 +126,7 @@ def check_results(
 
 
 def last_words(workspace: Path, ident: str = "") -> str:
-    """The last line that says something, of the tracker's log or of the toolkit's."""
+    """Return the last informative line of the tracker's log, or else of the toolkit's."""
     logs = sorted((workspace / "logs").glob(f"{ident}_*.log"), key=lambda p: p.stat().st_mtime)
     path = logs[-1] if ident and logs else workspace / "vot.log"
     said = COLOURS.sub("", path.read_text(errors="replace")) if path.is_file() else ""
@@ -156,7 +156,7 @@ def analyse(toolkit: Path, workspace: Path, idents: list[str]) -> dict[str, Any]
 
 
 def read_trajectory(path: Path) -> Trajectory:
-    """A result file of the toolkit: a region a row, or a code (0 unknown, 1 start, 2 failure).
+    """Read a result file of the toolkit: a region per row, or a code (0 unknown, 1 start, 2 failure).
 
     Raises:
         ValueError: a row is neither.

@@ -55,6 +55,7 @@ def _answer(contender: Contender, frame: Any) -> tuple[Any, dict[str, float]]:
 
 
 def main() -> None:
+    """Serve the tracker that the command line names to the toolkit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--contender", default="default")
     parser.add_argument("--model", default="default")

@@ -86,7 +86,7 @@ def local_stack(shortest: int) -> dict[str, Any]:
 
 
 def read_stack(toolkit: Path, workspace: Path) -> dict[str, Experiment]:
-    """The experiments of the workspace's stack, with the interval of their EAO.
+    """Read the experiments of the workspace's stack, with the interval of their EAO.
 
     Raises:
         SourceError: the toolkit has no such stack.
@@ -110,7 +110,7 @@ def _experiment(what: dict[str, Any]) -> Experiment:
 
 
 def identifier(name: str) -> str:
-    """A contender's name as the toolkit allows it."""
+    """Return a contender's name in the letters that the toolkit allows."""
     return "".join(c if c.isalnum() else "_" for c in name)
 
 

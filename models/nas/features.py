@@ -68,7 +68,7 @@ def parameters(space: Space, rows: Ints) -> Ints:
 
 
 def features(space: Space, rows: Ints) -> tuple[Float32s, list[str]]:
-    """What a regressor sees of a cell, N×F, and the columns' names.
+    """Compute what a regressor sees of a cell, N×F, and the names of the columns.
 
     Sizes and operations; the log of the parameters; longest and shortest
     paths, over all vertices and over single operations; edges by the labels
@@ -76,7 +76,7 @@ def features(space: Space, rows: Ints) -> tuple[Float32s, list[str]]:
     of White et al. 2019, arXiv 1910.11858, cut at three operations).
     """
     edges, labels = arrays(space, rows)
-    columns: dict[str, npt.NDArray[np.floating] | Ints] = {
+    columns: dict[str, npt.NDArray[np.number]] = {
         "vertices": space.vertices[rows],
         "edges": edges.sum((1, 2)),
         "log parameters": np.log(parameters(space, rows)),

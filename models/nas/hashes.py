@@ -40,7 +40,7 @@ def all_digests() -> Digests:
     path = user_cache() / "nasbench101-md5.npy"
     space = enumerate_space()
     if path.is_file():
-        kept = np.load(path, mmap_mode="r")
+        kept: Digests = np.load(path, mmap_mode="r")
         if kept.shape == (len(space), 16):
             return kept
     print("computing the md5 of all cells once, about a minute", file=sys.stderr)
@@ -56,7 +56,7 @@ Around = list[tuple[list[int], list[int]]]
 
 
 def _neighbours(vertices: int, adj: int) -> Around:
-    """Sources and targets of every vertex."""
+    """Return the sources and targets of every vertex."""
     edges = [(i, j) for j in range(vertices) for i in range(j) if adj >> edge_bit(i, j) & 1]
     return [([i for i, j in edges if j == v], [j for i, j in edges if i == v]) for v in range(vertices)]
 

@@ -67,7 +67,7 @@ class RawIndex:
 
 @lru_cache(1)
 def raw_index() -> RawIndex:
-    """The one index of the process."""
+    """Return the one index of the process."""
     return RawIndex()
 
 
@@ -86,7 +86,7 @@ def _on_a_path(adj: npt.NDArray[np.uint32]) -> Ints:
 
 
 def _compressed(adj: npt.NDArray[np.uint32], mask: int) -> npt.NDArray[np.uint32]:
-    """The adjacency among input, the kept interior vertices and output."""
+    """Return the adjacency among input, the kept interior vertices and output."""
     kept = [0, *(v for v in range(1, MAX_VERTICES - 1) if mask >> (v - 1) & 1), MAX_VERTICES - 1]
     out = np.zeros(len(adj), np.uint32)
     for b, old_j in enumerate(kept):

@@ -41,7 +41,7 @@ class Space:
         return row_key(self.vertices, self.adj, self.ops)
 
     def index(self, cell: CellSpec) -> int:
-        """The row of a cell, whatever its labelling.
+        """Return the row of a cell, whatever its labelling.
 
         Raises:
             ValueError: the cell is not of the space; the message says why.
@@ -95,7 +95,7 @@ def edge_bit(i: int, j: int) -> int:
 
 
 def _of_size(vertices: int, max_edges: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8]]:
-    """adj and ops of all unique cells with that many vertices."""
+    """Return adj and ops of all unique cells with that many vertices."""
     graphs, groups = _graphs(vertices, max_edges)
     labels = {group: _labellings(vertices, group) for group in set(groups)}
     ops = [labels[group] for group in groups]
@@ -106,7 +106,7 @@ Group = tuple[tuple[int, ...], ...]
 
 
 def _graphs(vertices: int, max_edges: int) -> tuple[npt.NDArray[np.uint32], list[Group]]:
-    """The smallest adjacency of every class, ascending, with its automorphisms as orders of the interior.
+    """Return the smallest adjacency of every class, ascending, with its automorphisms of the interior.
 
     A matrix is dropped as soon as one relabelling of it is smaller.
     """

@@ -32,7 +32,7 @@ PACKETS_TS = (188, 192, 204)
 
 
 def open_container(address: Path | str, timeout_s: float | None = None) -> Any:
-    """A file, which can name no other, or a URL; for an `av.container.InputContainer`.
+    """Open a file, which can name no other, or a URL; for an `av.container.InputContainer`.
 
     Raises:
         av.FFmpegError, OSError: as FFmpeg says it.
@@ -45,7 +45,7 @@ def open_container(address: Path | str, timeout_s: float | None = None) -> Any:
 
 
 def video_stream(container: Any, address: Path | str) -> Any:
-    """The stream of moving pictures that a player would show.
+    """Return the stream of moving pictures that a player would show.
 
     Raises:
         SourceError: there is none, or nothing here decodes it.
@@ -62,7 +62,7 @@ def video_stream(container: Any, address: Path | str) -> Any:
 
 
 def _codec(address: Path | str) -> str:
-    """The name or four letters of a codec without a decoder, which FFmpeg tells its log alone."""
+    """Return the name or four letters of a codec without a decoder, which FFmpeg tells its log alone."""
     before = av.logging.get_level()
     av.logging.set_level(av.logging.WARNING)
     try:

@@ -48,7 +48,7 @@ class PictureFolder(Pictures):
 
 
 def by_pattern(text: str) -> Pictures | None:
-    """The pictures that `pics/*.jpg` or `pics/%04d.jpg` names, in natural order; None when it is no pattern.
+    """Return the pictures that `pics/*.jpg` or `pics/%04d.jpg` names, in order; None when it is no pattern.
 
     Raises:
         SourceError: no picture has such a name.
@@ -114,7 +114,7 @@ def picture_file(path: Path) -> Source:
 
 
 def read_picture(file: Path) -> Frame:
-    """A picture file as H×W×3 uint8 BGR.
+    """Return a picture file as H×W×3 uint8 BGR.
 
     Raises:
         SourceError: it cannot be decoded, or is larger than OpenCV reads (2³⁰ pixels).

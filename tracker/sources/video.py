@@ -123,7 +123,7 @@ def _pixel_aspect(stream: Any, rotation: int) -> Fraction:
 
 
 def _upright(to_bgr: Any, picture: Any) -> Frame:
-    """The pixels of a decoded picture, turned as players turn it."""
+    """Return the pixels of a decoded picture, turned as players turn it."""
     frame: Frame = to_bgr.reformat(picture, format="bgr24", threads=1).to_ndarray()
     turns = round(picture.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(frame, turns)) if turns else frame

@@ -63,7 +63,7 @@ class Window:
             self._pygame.time.wait(20)
 
     def _handle(self, event: object, wishes: Wishes) -> bool:
-        """True when one step was asked for."""
+        """Handle one event; return whether a single step was asked for."""
         pygame = self._pygame
         kind, key = getattr(event, "type", None), getattr(event, "key", None)
         if kind == pygame.QUIT or (kind == pygame.KEYDOWN and key in (pygame.K_q, pygame.K_ESCAPE)):

@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent
 
 
 def find(name: str | Path) -> Path:
-    """The folder of `default`, NAME, NAME.TAG, or of a path to an artefact folder.
+    """Find the folder of `default`, NAME, NAME.TAG, or of a path to an artefact folder.
 
     Raises:
         ModelError: nothing has that name; the nearest one is suggested.

@@ -11,7 +11,7 @@ SEED = 0
 
 
 def lower_bound(gains: dict[Source, float]) -> float:
-    """The LEVEL / 2 quantile of the mean gain, over DRAWS draws of the sources with replacement.
+    """Return the LEVEL / 2 quantile of the mean gain over DRAWS draws of the sources with replacement.
 
     A draw's mean is taken over its sources of each data set, then over its data sets. The gains are
     paired: of two trackers on the same source (Efron and Tibshirani 1993, chapter 13).
@@ -33,7 +33,7 @@ def _mean_of(counts: npt.NDArray[np.int64], values: Floats) -> Floats:
 
 
 def holds(gains: dict[Source, float]) -> bool:
-    """True when zero gain is excluded, and is so too without any one of the data sets."""
+    """Return whether zero gain is excluded, also without any one of the data sets."""
     datasets = {dataset for dataset, _ in gains}
     rest = [{s: gain for s, gain in gains.items() if s[0] != left} for left in datasets]
     return all(lower_bound(part) > 0 for part in (gains, *rest) if part)

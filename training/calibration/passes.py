@@ -63,7 +63,7 @@ class HeldOut:
 
 
 def read_held_out(folders: Iterable[Path]) -> list[Sequence]:
-    """The tracks of several packs, without those that repeat another's frames and the very short ones.
+    """Read the tracks of several packs without very short ones and those that repeat another's frames.
 
     Raises:
         SourceError: a pack that cannot be read.
@@ -89,6 +89,7 @@ def averaged(sources: dict[Source, Any]) -> Any:
 
 
 def mean_auc(passes: Iterable[Pass]) -> float:
+    """Average the AUC of the passes by source and data set."""
     return float(averaged(by_source(passes, lambda p: p.auc)))
 
 

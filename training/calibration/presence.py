@@ -62,7 +62,7 @@ def called_lost_at(scores: Floats, lost: float, unsure: float) -> npt.NDArray[np
 
 
 def weighted_quantile(values: Floats, weights: Floats, share: float) -> float:
-    """The largest of the values that has at most `share` of the weight below it."""
+    """Return the largest of the values that has at most `share` of the weight below it."""
     order = np.argsort(values)
     below = np.cumsum(weights[order]) - weights[order]
     allowed = np.flatnonzero(below <= share * weights.sum() * (1 + 1e-12))

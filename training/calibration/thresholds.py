@@ -37,7 +37,7 @@ class Row:
 
 
 def measured_row(tau: Taus, passes: list[Pass], depths: int) -> Row:
-    """What the passes under the thresholds `tau` gave, averaged by data set, then source."""
+    """Summarise the passes under the thresholds `tau`, averaged by data set, then source."""
     counts = by_source(
         passes, lambda p: np.bincount(p.depths, minlength=depths + 1)[1:] / max(1, len(p.depths))
     )
@@ -84,7 +84,7 @@ def thresholds(gates: Floats, wanted: Floats) -> tuple[float, ...]:
 
 
 def pareto(rows: Iterable[Row], manifest: Manifest) -> list[Row]:
-    """The rows in order of cost, without those that a cheaper one equals or beats: accuracy rises."""
+    """Return the rows in order of cost without those that a cheaper one equals or beats: accuracy rises."""
     kept: list[Row] = []
     for row in sorted(rows, key=lambda r: (r.cost(manifest), -r.accuracy)):
         if not kept or row.accuracy > kept[-1].accuracy:
@@ -93,7 +93,7 @@ def pareto(rows: Iterable[Row], manifest: Manifest) -> list[Row]:
 
 
 def cheapest_within(table: list[Row], accuracy: float, manifest: Manifest) -> Row:
-    """The cheapest row that loses at most TOLERANCE against `accuracy`."""
+    """Return the cheapest row that loses at most TOLERANCE against `accuracy`."""
     return min(
         (row for row in table if row.accuracy >= accuracy - TOLERANCE), key=lambda row: row.cost(manifest)
     )

@@ -31,12 +31,13 @@ class Photometric:
         return np.asarray(out, np.uint8)
 
     def varied(self, rng: np.random.Generator) -> "Photometric":
-        """A slightly different light, as between two frames of a video; colour or grey stays."""
+        """Draw a slightly different light, as between two frames of a video; colour or grey stays."""
         gain = self.gain * np.float32(rng.uniform(0.85, 1.15)) * rng.uniform(0.95, 1.05, 3).astype(np.float32)
         return replace(self, gain=gain, offset=self.offset + float(rng.uniform(-10, 10)))
 
 
 def draw_photometric(rng: np.random.Generator) -> Photometric:
+    """Draw a light: gain by channel, offset, and for one in twelve no colour."""
     gain = rng.uniform(0.75, 1.3) * rng.uniform(0.9, 1.1, 3)
     return Photometric(gain.astype(np.float32), float(rng.uniform(-18, 18)), bool(rng.random() < 0.08))
 
@@ -72,7 +73,8 @@ class MotionBlur:
         dx, dy = math.cos(self.angle) * centre, math.sin(self.angle) * centre
         ends = [(round(centre + sign * dx), round(centre + sign * dy)) for sign in (-1, 1)]
         cv2.line(kernel, ends[0], ends[1], 1.0)
-        return kernel / kernel.sum()
+        blur: Float32s = kernel / kernel.sum()
+        return blur
 
     def apply(self, image: Image) -> Image:
         return np.asarray(cv2.filter2D(image, -1, self.kernel(image.shape[0])), np.uint8)
@@ -99,7 +101,7 @@ class Distractor:
     size: int
 
     def blend(self, scene: Image, patch: Image) -> Image:
-        """A new scene; `patch` is its window, size×size."""
+        """Return a new scene; `patch` is its window, size×size."""
         alpha = ellipse(self.size)[..., None]
         across, down = (slice(start, start + self.size) for start in (self.left, self.top))
         out = scene.copy()
@@ -152,7 +154,7 @@ class Surround:
     inside: tuple[int, int, int, int]
 
     def lay(self, scene: Image, zoom: float, behind: Image) -> Image:
-        """The scene's own part upon `behind`, in place; `zoom`: pixels of the scene a pixel of its window."""
+        """Lay the scene's own part upon `behind`, in place; `zoom`: scene pixels per pixel of its window."""
         x0, y0, x1, y1 = (round(edge * zoom) for edge in self.inside)
         behind[y0:y1, x0:x1] = scene[y0:y1, x0:x1]
         return behind

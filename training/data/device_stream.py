@@ -40,7 +40,7 @@ class DeviceStream:
     resident: DeviceStore
 
     def batch(self, start: int, count: int) -> TensorBatch:
-        """Samples start … start + count − 1; of none, tensors of length 0."""
+        """Make samples start … start + count − 1; of none, tensors of length 0."""
         drawn = [self.pairs.draw(i) for i in range(start, start + max(count, 1))]
         parts = [drawn[i : i + CHUNK] for i in range(0, len(drawn), CHUNK)]
         device = self.resident.pixels.device

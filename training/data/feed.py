@@ -35,7 +35,7 @@ class Stream(Protocol[B_co]):
     """
 
     def batch(self, start: int, count: int) -> B_co:
-        """Samples start … start + count − 1; of none, arrays of length 0."""
+        """Make samples start … start + count − 1; of none, arrays of length 0."""
         ...
 
 

@@ -32,7 +32,7 @@ SHARES = {ANNOTATED: 0.6, STILL: 0.4}
 
 
 def held_out_pairs(root: Path, cache: Path | None = None) -> PairStream | None:
-    """A stream of which samples 0 … PAIRS − 1 are meant; None where the data have no such split.
+    """Open a stream of which samples 0 … PAIRS − 1 are meant; None where the data have no such split.
 
     Raises:
         SourceError: a video or photograph cannot be read.

@@ -98,7 +98,11 @@ class Picture:
     """A picture file whose size is known and whose pixels are decoded only where a crop needs them."""
 
     def __init__(self, path: Path) -> None:
-        """Raises SourceError: not a picture that can be read."""
+        """Read the file.
+
+        Raises:
+            SourceError: not a picture that can be read.
+        """
         self.path = path
         try:
             self._data = path.read_bytes()
@@ -144,7 +148,7 @@ class Picture:
         return Part(self._whole, 0, 0, 1)
 
     def _decoded_by_opencv(self) -> Image:
-        """What is no JPEG, or one that is damaged but legible, or of other colours (CMYK)."""
+        """Decode by OpenCV what is no JPEG, a damaged but legible one, or one of other colours (CMYK)."""
         image = cv2.imdecode(np.frombuffer(self._data, np.uint8), PLAIN) if self._data else None
         if image is None:
             raise SourceError(f"images: cannot decode {self.path}; replace the picture or take it out")

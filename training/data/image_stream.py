@@ -41,7 +41,7 @@ class ImageStream:
         self._permutation = lru_cache(PERMUTATIONS)(self._permuted)
 
     def batch(self, start: int, count: int) -> ImageBatch:
-        """Samples start … start + count − 1; of none, arrays of length 0.
+        """Make samples start … start + count − 1; of none, arrays of length 0.
 
         Raises:
             SourceError: a picture cannot be read.

@@ -64,7 +64,7 @@ def encode(image: Image, quality: int) -> bytes:
 
 
 def decode(data: bytes, scale: int = 1) -> Image:
-    """The whole picture of any JPEG, ⌈H/scale⌉×⌈W/scale⌉×3 BGR; scale as in `decode_part`.
+    """Decode a whole JPEG to ⌈H/scale⌉×⌈W/scale⌉×3 BGR; scale as in `decode_part`.
 
     Raises:
         DamagedError: the bytes end early, are no JPEG, or hold colours that are no BGR (CMYK).
@@ -111,7 +111,7 @@ def decode_part(data: bytes, corners: tuple[int, int, int, int], scale: int = 1)
 
 
 def scale_for(window_px: int, out_px: int) -> int:
-    """The strongest scale that leaves at least out_px of a side of window_px."""
+    """Return the strongest scale that leaves at least out_px of a side of window_px."""
     return next((scale for scale in SCALES if window_px >= scale * out_px), 1)
 
 
@@ -151,7 +151,7 @@ def _cut_out(
     columns: tuple[int, int],
     size: tuple[int, int],
 ) -> bytes:
-    """A JPEG of `size` (height, width) of the tiles in the half-open ranges of rows and columns."""
+    """Build a JPEG of `size` (height, width) from the tiles in the half-open ranges of rows and columns."""
     raw = np.frombuffer(data, np.uint8)
     ends = _tile_ends(raw, layout)
     starts = np.append(layout.scan_at, ends.reshape(-1)[:-1] + 2).reshape(ends.shape)

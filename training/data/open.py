@@ -13,7 +13,7 @@ Pictures = FrameStore | ShardStore | ImageFolder
 
 
 def open_data(recipe: Recipe) -> Pictures:
-    """What the recipe trains on.
+    """Open what the recipe trains on.
 
     Raises:
         SourceError: it is missing or cannot be read.
@@ -25,7 +25,7 @@ def open_data(recipe: Recipe) -> Pictures:
 
 
 def open_store(root: Path, cache: Path | None = None) -> FrameStore | ShardStore:
-    """The shards in `root`, if it holds some; else the raw store of the packs or data sets under it.
+    """Open the shards in `root`, if it holds some; else the raw store of the packs or data sets under it.
 
     That one is built on first use (the packs: about a minute, 5 GB).
 

@@ -81,7 +81,7 @@ class Draw:
     blur: MotionBlur | None
 
     def seen_box(self) -> tuple[float, float, float, float]:
-        """The box after `flip`."""
+        """Return the box after `flip`."""
         left, top, right, bottom = self.box
         return (SEARCH_PX - right, top, SEARCH_PX - left, bottom) if self.flip else self.box
 
@@ -124,7 +124,7 @@ class PairStream:
         return Sample(search, template, drawn.seen_box(), drawn.present)
 
     def draw(self, index: int) -> Draw:
-        """What sample `index` shows."""
+        """Draw what sample `index` shows."""
         rng = np.random.default_rng((self.seed, self.phase, index))
         track = self._track(rng, int(rng.choice(self._kinds, p=self._shares)))
         first, second = int(rng.choice(track)), int(rng.choice(track))
@@ -153,7 +153,7 @@ class PairStream:
         )
 
     def batch(self, start: int, count: int) -> Batch:
-        """Samples start … start + count − 1; of none, arrays of length 0."""
+        """Make samples start … start + count − 1; of none, arrays of length 0."""
         return batch_of(self, start, count)
 
     def describe(self, index: int) -> str:
@@ -229,7 +229,7 @@ class PairStream:
 
 
 def scene_px(window: Window, most_px: int) -> int:
-    """The side that augmentation works at: the window's own pixels, at most `most_px`."""
+    """Return the side that augmentation works at: the window's own pixels, at most `most_px`."""
     return min(window.side, most_px)
 
 
@@ -237,7 +237,7 @@ class Samples(Protocol):
     """What a batch is made from, a sample at a time."""
 
     def sample(self, index: int) -> Sample:
-        """A function of `index` alone."""
+        """Make sample `index`, a function of `index` alone."""
         ...
 
 
@@ -245,7 +245,7 @@ class Pairs(Samples, Protocol):
     """A stream of pairs: PairStream, and those that stand beside or around it."""
 
     def batch(self, start: int, count: int) -> Batch:
-        """Samples start … start + count − 1; of none, arrays of length 0."""
+        """Make samples start … start + count − 1; of none, arrays of length 0."""
         ...
 
     def describe(self, index: int) -> str:
@@ -254,7 +254,7 @@ class Pairs(Samples, Protocol):
 
 
 def batch_of(stream: Samples, start: int, count: int) -> Batch:
-    """Samples start … start + count − 1; of none, arrays of length 0."""
+    """Make samples start … start + count − 1; of none, arrays of length 0."""
     if count == 0:
         return _none_of(batch_of(stream, start, 1))
     samples = [stream.sample(i) for i in range(start, start + count)]
@@ -274,7 +274,7 @@ def _none_of(batch: Batch) -> Batch:
 
 
 def _tracks_by_group(store: PictureStore, kind: int) -> list[list[npt.NDArray[np.int64]]]:
-    """Groups of a kind, each a list of tracks, each an array of items."""
+    """Group the tracks of a kind: a list of groups, each a list of tracks, each an array of items."""
     items = np.flatnonzero(store.kind == kind)
     tracks: dict[int, list[int]] = {}
     for item in items:
@@ -286,7 +286,7 @@ def _tracks_by_group(store: PictureStore, kind: int) -> list[list[npt.NDArray[np
 
 
 def crops(scene: Image, flip: bool, side: int) -> dict[int, Image]:
-    """The crop at `side` and at half of it, as the tracker cuts them from one window."""
+    """Cut the scene's crop at `side` and at half of it, as the tracker cuts them from one window."""
     whole = Window(0, 0, scene.shape[0])
     crops = {px: cut(scene, whole, px, (0, 0, 0)) for px in (side // 2, side)}
     return {px: np.asarray(cv2.flip(crop, 1), np.uint8) for px, crop in crops.items()} if flip else crops

@@ -69,7 +69,7 @@ class ShardStore:
     digest: str
 
     def encoded(self, item: int) -> bytes:
-        """The picture's JPEG.
+        """Read the picture's JPEG.
 
         Raises:
             SourceError: the tar ends before the picture does.
@@ -82,7 +82,7 @@ class ShardStore:
         return data
 
     def image(self, item: int) -> Image:
-        """The whole picture, H×W×3 BGR.
+        """Decode the whole picture, H×W×3 BGR.
 
         Raises:
             SourceError: the picture is damaged.

@@ -67,7 +67,7 @@ class PictureStore(Protocol):
     def digest(self) -> str: ...
 
     def region(self, item: int, window: Window, px: int) -> Image:
-        """The window of the item's picture as px×px×3 BGR; its mean colour where the window leaves it.
+        """Cut the window of the item's picture as px×px×3 BGR; its mean colour where the window leaves it.
 
         Raises:
             SourceError: the picture cannot be read.
@@ -117,7 +117,7 @@ class Row:
 
 
 def open_packs(root: Path, cache: Path | None = None) -> FrameStore:
-    """The raw store of the packs under `root`, built on first use (about a minute, 5 GB).
+    """Open the raw store of the packs under `root`; build it on first use (about a minute, 5 GB).
 
     Raises:
         SourceError: a pack is missing or cannot be read.
@@ -143,12 +143,15 @@ def packs_digest(root: Path) -> str:
     ]
     missing = [str(path) for path in indices if not path.is_file()]
     if missing:
-        raise SourceError(f"training data: {missing[0]} is missing; set data.root to the folder of the packs")
+        raise SourceError(
+            f"training data: {missing[0]} is missing; set data.root to the folder of the packs, "
+            "or make a small set: python -m training.starter"
+        )
     return hashlib.sha256(b"".join(p.read_bytes() for p in indices)).hexdigest()[:16]
 
 
 def open_frames(folder: Path, digest: str) -> FrameStore:
-    """What write_frames wrote."""
+    """Open what write_frames wrote."""
     table = np.load(folder / "items.npz")
     pixels = np.memmap(folder / "pixels.u8", np.uint8, "r")
     return FrameStore(pixels, **{name: table[name] for name in table.files}, digest=digest)
@@ -201,7 +204,7 @@ class ItemColumns:
         for name, value in values.items():
             self._columns[name].append(value)
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def arrays(self) -> dict[str, Any]:
         types = {"box": np.float32, "kind": np.int8}
         return {name: np.asarray(values, types.get(name, np.int32)) for name, values in self._columns.items()}
 
@@ -216,7 +219,7 @@ def pack_rows(root: Path) -> Iterator[Row]:
 
 
 def video_rows(sequences: list[Sequence], weak: Path, most: int | None = None) -> Iterator[Row]:
-    """A spread of frames of every sequence, `most` if given; those in `weak` have machine-made tracks."""
+    """Yield a spread of frames of every sequence, `most` if given; tracks in `weak` are machine-made."""
     by_video: dict[Path, list[Sequence]] = {}
     for sequence in sequences:
         by_video.setdefault(sequence.video, []).append(sequence)

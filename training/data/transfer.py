@@ -35,7 +35,7 @@ def to_device(batch: Batch, device: torch.device) -> TensorBatch:
 
 
 def copied(array: npt.NDArray[np.generic], device: torch.device) -> Tensor:
-    """The array as a tensor on `device`, by an asynchronous copy where there is one."""
+    """Copy the array to a tensor on `device`, asynchronously where the device can."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 

@@ -103,6 +103,7 @@ class _TarWriter:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return the exit code: 0 done, 2 wrong use."""
     parser = argparse.ArgumentParser(
         "python -m training.data.write_shards", description="Write the packs as JPEG shards."
     )

@@ -70,7 +70,7 @@ def torus_cost(rows: int, columns: int, elements: int, element_bytes: int = 4) -
 
 
 def tree_cost(ranks: int, elements: int, element_bytes: int = 4) -> Cost:
-    """The whole vector up a binomial tree to its root, and down again."""
+    """Cost of sending the whole vector up a binomial tree to its root, and down again."""
     depth = math.ceil(math.log2(ranks)) if ranks > 1 else 0
     whole = elements * element_bytes
     return Cost(2 * depth, depth * whole, 2 * depth * whole)

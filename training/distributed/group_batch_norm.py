@@ -24,7 +24,7 @@ from training.distributed.world import DistributedError, World
 
 
 def normalisation_group(world: World, size: int) -> dist.ProcessGroup | None:
-    """The `size` consecutive ranks that share this rank's moments; None where it is alone.
+    """Make the group of `size` consecutive ranks that share this rank's moments; None where it is alone.
 
     Every rank must call it, with the same size. The group is one of its own,
     so that these sums never queue with gradients.
@@ -41,7 +41,8 @@ def normalisation_group(world: World, size: int) -> dist.ProcessGroup | None:
         return None
     first = world.rank // size * size
     ranks = list(range(first, first + size))
-    return dist.new_group(ranks, timeout=world.timeout, use_local_synchronization=True)
+    group: dist.ProcessGroup = dist.new_group(ranks, timeout=world.timeout, use_local_synchronization=True)
+    return group
 
 
 def group_moments(x: Tensor, group: dist.ProcessGroup) -> tuple[Tensor, Tensor, int]:
@@ -153,7 +154,8 @@ class GroupBatchNorm(_BatchNorm):
         if total == 1:
             raise ValueError("batch norm: got 1 value a channel in the group, expected at least 2")
         self._follow(mean, var * total / (total - 1))
-        y: Tensor = _Normalise.apply(input, self.weight, self.bias, mean, var, total, self.eps, self.group)
+        given = (input, self.weight, self.bias, mean, var, total, self.eps, self.group)
+        y: Tensor = _Normalise.apply(*given)  # type: ignore[no-untyped-call] # torch leaves it untyped
         return y
 
     @torch.no_grad()

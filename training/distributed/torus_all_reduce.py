@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import GradBucket
 from torch.distributed.device_mesh import DeviceMesh
 from torch.futures import Future
 
@@ -39,7 +40,7 @@ def mesh_shape(size: int) -> tuple[int, int]:
 
 
 def torus_mesh(world: World, shape: tuple[int, int] | None = None) -> DeviceMesh | None:
-    """The ranks as a torus: a 2-D mesh, 1-D for 1×n and n×1, None for a world of one.
+    """Arrange the ranks as a torus: a 2-D mesh, 1-D for 1×n and n×1, None for a world of one.
 
     Every rank must call it. Its groups belong to it alone and carry the
     world's timeout. Dimension `along_rows` is the group of the ranks of *my*
@@ -68,7 +69,10 @@ def torus_mesh(world: World, shape: tuple[int, int] | None = None) -> DeviceMesh
 
 
 def _group(ranks: Tensor, world: World) -> dist.ProcessGroup:
-    return dist.new_group(ranks.tolist(), timeout=world.timeout, use_local_synchronization=True)
+    group: dist.ProcessGroup = dist.new_group(
+        ranks.tolist(), timeout=world.timeout, use_local_synchronization=True
+    )
+    return group
 
 
 @torch.no_grad()
@@ -141,7 +145,7 @@ def torus_hook(mesh: DeviceMesh | None, world: World, gradients: str = "full") -
 
 
 def gradient_hook(world: World, all_reduce: str, gradients: str) -> Hook | None:
-    """The hook that a recipe asks for; None where DDP's own all-reduce, a ring on gloo, is what it asks.
+    """Return the hook that a recipe asks for; None for a ring on gloo, which is DDP's own all-reduce.
 
     Args:
         all_reduce: ring or torus, as square as can be.
@@ -157,7 +161,7 @@ def _in_a_thread(average: Callable[[Tensor], Tensor]) -> Hook:
     """One worker: buckets are reduced in the order that DDP hands them over, the same on all ranks."""
     worker = ThreadPoolExecutor(1, "torus")
 
-    def hook(bucket: dist.GradBucket) -> Future[Tensor]:
+    def hook(bucket: GradBucket) -> Future[Tensor]:
         done: Future[Tensor | Exception] = Future()
         buffer = bucket.buffer()
 
@@ -181,10 +185,10 @@ def _value_or_raise(done: Future[Tensor | Exception]) -> Tensor:
 
 
 def _on_a_stream(average: Callable[[Tensor], Tensor], device: torch.device) -> Hook:
-    """The future records what is queued on the side stream; DDP waits for it before the update."""
+    """Average on a side stream; the future records what is queued there, and DDP waits for it."""
     side = torch.cuda.Stream(device)
 
-    def hook(bucket: dist.GradBucket) -> Future[Tensor]:
+    def hook(bucket: GradBucket) -> Future[Tensor]:
         done: Future[Tensor] = Future(devices=[device])
         side.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(side):

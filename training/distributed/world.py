@@ -32,11 +32,13 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch._C._distributed_c10d import GradBucket, Store
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from tracker.errors import TrackerError
 
-Hook = Callable[[dist.GradBucket], torch.futures.Future[Tensor]]
+Hook = Callable[[GradBucket], torch.futures.Future[Tensor]]
 
 T = TypeVar("T")
 
@@ -55,7 +57,7 @@ class DistributedError(TrackerError):
 
 @dataclass(frozen=True)
 class World:
-    """This process among all: 0 <= rank < size; local_rank counts within the machine.
+    """One process among all: 0 <= rank < size; local_rank counts within the machine.
 
     `timeout` is what every further group must be given: new_group does not inherit it.
     """
@@ -99,7 +101,7 @@ def join(timeout_s: float = TIMEOUT_S) -> World:
     if size == 1:
         return World(rank, size, local, _device(local, gpu), timeout)
     try:
-        store, _, _ = next(iter(dist.rendezvous("env://", timeout=timeout)))
+        store, _, _ = next(iter(rendezvous("env://", timeout=timeout)))
         gpu = _all_have(store, size, gpu, timeout)
         if gpu:
             torch.cuda.set_device(local)
@@ -124,7 +126,7 @@ def _device(local_rank: int, gpu: bool) -> torch.device:
     return torch.device("cuda", local_rank) if gpu else torch.device("cpu")
 
 
-def _all_have(store: dist.Store, size: int, gpu: bool, timeout: timedelta) -> bool:
+def _all_have(store: Store, size: int, gpu: bool, timeout: timedelta) -> bool:
     """Whether `gpu` holds on every rank; the last one to come opens the door for all."""
     store.add("depthgate/gpus", int(gpu))
     if store.add("depthgate/ranks", 1) == size:
@@ -159,7 +161,7 @@ def joined(timeout_s: float = TIMEOUT_S) -> Iterator[World]:
 
 @contextmanager
 def together(world: World) -> Iterator[None]:
-    """What fails inside on one rank ends all: rank 0 raises the first fault, the others exit without a word.
+    """End all processes when the block fails on one: rank 0 raises the first fault, the others exit silently.
 
     No rank may wait for another inside. Every rank must call it.
     """
@@ -197,7 +199,7 @@ def first_on_its_machine(world: World) -> Iterator[None]:
 
 
 def of_rank_0(value: T, world: World) -> T:
-    """What `value` is on rank 0, on every rank; anything that can be pickled. Every rank must call it."""
+    """Return rank 0's `value` on every rank; it must be picklable, and every rank must call this."""
     if world.size == 1:
         return value
     box = [value]
@@ -266,8 +268,8 @@ def data_parallel(
     return ddp
 
 
-def _with_state(hook: Hook) -> Callable[[None, dist.GradBucket], torch.futures.Future[Tensor]]:
-    def with_state(state: None, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+def _with_state(hook: Hook) -> Callable[[None, GradBucket], torch.futures.Future[Tensor]]:
+    def with_state(state: None, bucket: GradBucket) -> torch.futures.Future[Tensor]:
         return hook(bucket)
 
     return with_state

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import start_processes
 
 from eval.results.host import describe_host
 from eval.results.store import save_figure, write_json
@@ -49,6 +50,7 @@ NOT_MEASURED = "modelled, not measured"
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Measure, fit and draw; write FILE.json and FILE.png."""
     parser = argparse.ArgumentParser(prog="python -m training.evidence.all_reduce", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="beside it: FILE.png")
     parser.add_argument("--repeats", type=int, default=100, help="of each size; the fastest counts")
@@ -62,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:
-    """A row a fit: its largest message in milliseconds, α, β, and the largest error on held-out sizes."""
+    """Tabulate the fits: largest message in milliseconds, α, β, and the largest error on held-out sizes."""
     rows = [["all-reduce", "processes", "16 MiB, ms", "α, µs", "β, ns a byte", "error on held-out sizes"]]
     for fitted in document["fits"]:
         error = fitted["held_out_error"]
@@ -101,7 +103,7 @@ def measure(processes: tuple[int, ...], elements: tuple[int, ...], repeats: int)
 
 
 def _costs(size: int) -> dict[str, Callable[[int], Cost]]:
-    """What is measured with so many processes; the torus only where it is not a flat all-reduce."""
+    """Return what is measured with so many processes; the torus only where it is not a flat all-reduce."""
     rows, columns = mesh_shape(size)
     costs: dict[str, Callable[[int], Cost]] = {"ring": partial(ring_cost, size)}
     if rows > 1:
@@ -135,7 +137,7 @@ def _run(size: int, elements: tuple[int, ...], repeats: int) -> dict[str, tuple[
         port = s.getsockname()[1]
     context = mp.get_context("spawn")
     results = context.SimpleQueue()
-    mp.start_processes(_process, (size, port, elements, repeats, results), size, start_method="spawn")
+    start_processes(_process, (size, port, elements, repeats, results), size, start_method="spawn")
     return dict(results.get())
 
 
@@ -154,7 +156,7 @@ def _process(rank: int, size: int, port: int, elements: tuple[int, ...], repeats
 
 
 def _time(all_reduce: Callable[[torch.Tensor], Any], elements: int, repeats: int) -> list[float]:
-    """The slowest rank's seconds of every repeat, of float32 elements."""
+    """Return the slowest rank's seconds of every repeat, for a message of float32 elements."""
     flat = torch.zeros(elements)
     taken = torch.zeros(WARM_UP + repeats, dtype=torch.float64)
     for i in range(len(taken)):

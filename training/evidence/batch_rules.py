@@ -60,7 +60,7 @@ class Task:
 
 
 def tasks(data: Path) -> dict[str, Task]:
-    """The two tasks of the experiment; `samples` is that of a training, a multiple of the largest batch."""
+    """Return the two tasks of the experiment; `samples` of a training is a multiple of the largest batch."""
     return {
         "text": Task(TextLearner, 24_576, tuple(0.05 * 2**i for i in range(8)), (1, 2, 4, 8, 16, 32, 64)),
         "tracker": Task(
@@ -70,7 +70,7 @@ def tasks(data: Path) -> dict[str, Task]:
 
 
 def phase_of(samples: int, batch: int, rate: float, rule: str = "none", optimiser: str = "nesterov") -> Phase:
-    """A linear decay after a warm-up of 1/256 of the training at the base batch, scaled by `rule`."""
+    """Plan a linear decay after a warm-up of 1/256 of the training at the base batch, scaled by `rule`."""
     return Phase(
         name="experiment",
         samples=samples,
@@ -148,7 +148,7 @@ def summarise(lines: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _way(line: dict[str, Any], target: float) -> dict[str, float] | None:
-    """Updates and seconds to the first point at or above the target; None: never there."""
+    """Return updates and seconds to the first point at or above the target; None: never reached."""
     for i, accuracy in enumerate(line["accuracy"]):
         if accuracy >= target:
             return {"updates": line["update"][i], "seconds": line["at_seconds"][i]}
@@ -156,7 +156,7 @@ def _way(line: dict[str, Any], target: float) -> dict[str, float] | None:
 
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:
-    """A row a rule, a column a batch: accuracy ± sd; below, updates and CPU seconds to each milestone."""
+    """Tabulate accuracy ± sd, a row per rule, a column per batch; then updates and seconds to milestones."""
     rows = document["rows"]
     batches = sorted({int(b) for row in rows.values() for b in row})
     table = [["accuracy, % ± sd of 3 seeds", *[f"{b}" for b in batches]]]
@@ -197,7 +197,7 @@ def _to(rows: dict[str, Any], name: str, batch: int, share: float) -> str:
 
 
 def draw(document: dict[str, Any], path: Path) -> None:
-    """Final accuracy against the batch, mean and range of the seeds; right: updates to 90 % of the base's."""
+    """Draw final accuracy against the batch, mean and range of seeds; right: updates to 90 % of the base."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator
 

@@ -74,7 +74,7 @@ class Trial:
     seed: int
 
     def key(self) -> str:
-        """What it is, by the values of the phase that are not the default."""
+        """Return the trial's identity: row, seed, and the values of the phase that are not the default."""
         said = {f.name: getattr(self.phase, f.name) for f in fields(Phase)}
         said = {name: value for name, value in said.items() if value != Phase.__dict__.get(name)}
         return json.dumps([self.row, self.seed, plain(said)], sort_keys=True)
@@ -131,7 +131,7 @@ class _Curve:
         self._last = 0
 
     def reach(self, seen: int, done: int, seconds: float) -> None:
-        """A point after `seen` samples in `done` updates if one is due."""
+        """Add a point after `seen` samples in `done` updates if one is due."""
         if not self._ahead or seen < self._ahead[0]:
             return
         while self._ahead and seen >= self._ahead[0]:
@@ -182,7 +182,7 @@ def _train(trial: Trial, learn: Callable[[], Learner], marks: Marks, probe: Prob
 
 
 def options(doc: str | None) -> argparse.ArgumentParser:
-    """The command line that experiments share: --data, --out, --jobs."""
+    """Return a parser with the options that experiments share: --data, --out, --jobs."""
     parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, required=True, help="folder of the result")

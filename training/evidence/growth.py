@@ -1,4 +1,4 @@
-"""Growing the batch against lowering the rate: the same curves in fewer updates?
+"""Compare growing the batch with lowering the rate: the same curves in fewer updates.
 
     python -m training.evidence.growth --data ../shared/data --out docs/results/recipes
 
@@ -46,7 +46,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def phase_of(optimiser: str, rate: float, **changed: Any) -> Phase:
-    """The training with decaying rate, or what is `changed` in it."""
+    """Return the phase of the training with decaying rate, or with what is `changed` in it."""
     kind, momentum = OPTIMISERS[optimiser]
     steps = tuple(round(share * EPOCHS * N) for share in (0.3, 0.6, 0.8))
     decaying = Phase(
@@ -63,7 +63,7 @@ def phase_of(optimiser: str, rate: float, **changed: Any) -> Phase:
 
 
 def experiment(data: Path, out: Path, jobs: int) -> dict[str, Any]:
-    """Writes OUT/growth.jsonl (every training), .json and .png."""
+    """Write OUT/growth.jsonl (every training), .json and .png."""
     train = partial(run, learn=partial(PictureLearner, data), out=out / "growth.jsonl", jobs=jobs)
     tuning = [Trial(name, phase_of(name, r), TUNING_SEED) for name, rates in RATES.items() for r in rates]
     rates: dict[str, float] = {}
@@ -128,7 +128,7 @@ def apart(row: dict[str, Any], decay: dict[str, Any]) -> dict[str, dict[str, flo
 
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:
-    """A row a training: updates, accuracy, and how far its curves are from those of the decay."""
+    """Tabulate the trainings: updates, accuracy, and how far the curves are from those of the decay."""
     measures = ("mean distance", "largest distance", "sd of seeds")
     differences = [f"{title}: {what}" for title in LOSSES.values() for what in measures]
     table = [["optimiser", "way", "updates", "accuracy, %", "training loss at the end", *differences]]

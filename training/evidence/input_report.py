@@ -67,7 +67,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
 
 
 def table(result: dict[str, Any]) -> list[list[str]]:
-    """A row a stage; the network alone last."""
+    """Tabulate the stages, the network alone last."""
     rows = [["samples/s, median (range)", "input", "with the network", "held back by"]]
     for name, row in result["stages"].items():
         rows.append([name, *(_cell(row[key]) for key in ("input", "with network")), row["bottleneck"]])

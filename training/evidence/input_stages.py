@@ -25,6 +25,7 @@ from eval.data.sequences import read_pack
 from eval.results.host import describe_host
 from eval.results.store import write_json
 from eval.results.tables import rows_table
+from models.layout import channels_last
 from models.network import pixels
 from models.registry import build
 from tracker.arrays import Image
@@ -88,7 +89,7 @@ def some_rows(root: Path, pictures: int) -> Iterator[Row]:
 
 
 def open_stores(root: Path, pictures: int, folder: Path) -> tuple[dict[str, ShardStore], FrameStore]:
-    """The same pictures as loose files, whole from shards, fused from shards, and raw."""
+    """Store the same pictures four ways: loose files, whole from shards, fused from shards, and raw."""
     rows = list(some_rows(root, pictures))
     write_shards(rows, folder, "part of the packs")
     write_frames(rows, folder / "raw")
@@ -130,7 +131,7 @@ def _synchronised(batch: TensorBatch) -> TensorBatch:
 
 def network_step(name: str, device: torch.device) -> Callable[[TensorBatch], None]:
     """Forward and backward of a network of the registry, every exit, in training mode."""
-    network = build(name).to(device, memory_format=torch.channels_last).train()
+    network = channels_last(build(name)).to(device).train()
 
     def step(batch: TensorBatch) -> None:
         template = {2 * side: pixels(crop) for side, crop in batch.template.items()}
@@ -143,7 +144,7 @@ def network_step(name: str, device: torch.device) -> Callable[[TensorBatch], Non
 
 
 def trained(make: Make, step: Callable[[TensorBatch], None], device: torch.device) -> Make:
-    """The stage with the network behind it: each batch comes back when the network is done with it."""
+    """Put the network behind the stage: each batch comes back when the network is done with it."""
 
     def steps(start: int) -> Generator[TensorBatch, None, None]:
         for batch in make(start):
@@ -155,7 +156,7 @@ def trained(make: Make, step: Callable[[TensorBatch], None], device: torch.devic
 
 
 def in_turns(makes: dict[str, Make], batch: int, batches: int, rounds: int) -> dict[str, list[float]]:
-    """Samples a second of every stage in every round, after one batch to warm up."""
+    """Measure samples a second of every stage in every round, after one batch to warm up."""
     rates: dict[str, list[float]] = {name: [] for name in makes}
     for turn, (name, make) in itertools.product(range(rounds), makes.items()):
         with closing(make(turn * batches * batch)) as made:
@@ -198,7 +199,7 @@ def _seconds(call: Callable[[], object], rounds: int = 3) -> float:
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """The whole result, as written to input.json."""
+    """Measure the whole result, as written to input.json."""
     recipe = load(RECIPE)
     batch = next(phase.batch for phase in recipe.phases if phase.name == PHASE)
     torch.set_num_threads(options.threads or recipe.threads)
@@ -226,6 +227,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return the exit code: 0 done, 2 wrong use."""
     parser = argparse.ArgumentParser(
         "python -m training.evidence.input_stages", description="Time the input pipeline."
     )

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.backbone import StageSpec
+from models.exits import HeadSpec
+from models.layout import channels_last
 from models.nas.network import NasBenchNetwork
 from models.network import DepthGate, NetworkSpec, pixels
 from models.registry import SELECTED
@@ -80,13 +82,15 @@ class TextLearner:
         return right, float(F.cross_entropy(logits, goal))
 
 
-SMALL_TRACKER = NetworkSpec((StageSpec(side=64, stem=(16, 32), width=32, cells=(SELECTED,)),), 24)
+SMALL_TRACKER = NetworkSpec(
+    (StageSpec(side=64, stem=(16, 32), width=32, cells=(SELECTED,)),), (HeadSpec(24, branches=0),)
+)
 """One exit on a search crop of 64², 5 MMAC a frame."""
 
 
 @cache
 def half_size_pairs(data: Path) -> tuple[Arrays, Ints, Ints]:
-    """The kept pairs with crops of half the side; rows to train on, rows of tracks that are held out.
+    """Return the stored pairs with crops of half the side, rows to train on, and rows of held-out tracks.
 
     A pair is held out when the template's track is every eighth one, and left
     out of both when its search crop then shows a track of the other part.
@@ -121,7 +125,7 @@ class TrackerLearner:
     def __init__(self, data: Path) -> None:
         self.pairs, self.train, self.held_out = half_size_pairs(data)
         self.samples = len(self.train)
-        self.network = DepthGate(SMALL_TRACKER).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = channels_last(DepthGate(SMALL_TRACKER))
         self.module: nn.Module = self.network
 
     def loss(self, rows: Ints) -> Tensor:
@@ -163,8 +167,7 @@ class PictureLearner:
     def __init__(self, data: Path, norm_momentum: float = 0.1) -> None:
         self.train, self.held_out = small_pictures(data)
         self.samples = len(self.train)
-        network = NasBenchNetwork(SELECTED, STEM, 1)
-        self.module: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module: nn.Module = channels_last(NasBenchNetwork(SELECTED, STEM, 1))
         for layer in self.module.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.momentum = norm_momentum

@@ -68,7 +68,7 @@ def early_marks(phase: Phase) -> list[int]:
 
 
 def experiment(data: Path, out: Path, rate: float, jobs: int) -> dict[str, Any]:
-    """Writes OUT/lipschitz.jsonl (every training), .json and .png."""
+    """Write OUT/lipschitz.jsonl (every training), .json and .png."""
     task = tasks(data)["text"]
     trials = [
         Trial(rule, phase_of(task.samples, k * BASE_BATCH, rate, rule), seed)
@@ -92,7 +92,7 @@ def experiment(data: Path, out: Path, rate: float, jobs: int) -> dict[str, Any]:
 def smooth(probes: list[float]) -> Floats:
     """Geometric mean of three neighbours, the middle one twice: two of them may be tenfold apart."""
     logs = np.log(np.pad(probes, 1, mode="edge"))
-    return np.exp((logs[:-2] + 2 * logs[1:-1] + logs[2:]) / 4)
+    return np.asarray(np.exp((logs[:-2] + 2 * logs[1:-1] + logs[2:]) / 4))
 
 
 def running_median(probes: list[float]) -> Floats:
@@ -128,7 +128,7 @@ def by_batch(lines: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:
-    """A row a rule and batch: the peaks of the smoothed curves, median of the seeds and their range."""
+    """Tabulate the peaks of the smoothed curves by rule and batch: median of the seeds and their range."""
     table = [["rule", "batch", "largest L", *COLUMNS.values()]]
     for rule, title in RULES.items():
         for batch, row in document["rules"][rule].items():
@@ -142,7 +142,7 @@ def _range(values: list[float], form: str) -> str:
 
 
 def draw(document: dict[str, Any], path: Path) -> None:
-    """The smoothed L against samples, a line a batch; dots: the table's peaks, bars: their range."""
+    """Draw the smoothed L against samples, a line per batch; dots: the table's peaks, bars: their range."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 

@@ -27,7 +27,7 @@ GROUPS = (1, 2, 4, 8, 16, 32)
 
 
 def experiment(data: Path, out: Path, jobs: int) -> dict[str, Any]:
-    """Writes OUT/norm_groups.jsonl (every training), .json and .png."""
+    """Write OUT/norm_groups.jsonl (every training), .json and .png."""
     rows = {}
     for group in GROUPS:
         together = group * A_PROCESS
@@ -39,7 +39,7 @@ def experiment(data: Path, out: Path, jobs: int) -> dict[str, Any]:
             "accuracy": [0.0 if x["diverged"] else x["accuracy"][-1] for x in found],
             "train_loss": [None if x["diverged"] else x["train_loss"][-1] for x in found],
         }
-    document = {
+    document: dict[str, Any] = {
         "command": "python -m training.evidence.norm_groups",
         "host": describe_host(),
         "rows": rows,
@@ -51,7 +51,7 @@ def experiment(data: Path, out: Path, jobs: int) -> dict[str, Any]:
 
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:
-    """A row a group size, mean and sd of the seeds."""
+    """Tabulate mean and sd of the seeds, a row per group size."""
     table = [["processes a group", "samples normalised together", "accuracy, %", "training loss at the end"]]
     for group, row in document["rows"].items():
         accuracy = 100 * np.array(row["accuracy"])

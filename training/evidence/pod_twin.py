@@ -1,4 +1,4 @@
-"""The pod recipe on two processes against one: the same result within the noise of seeds?
+"""Compare the pod recipe on two processes with one: the same result within the noise of seeds.
 
     python -m training.evidence.pod_twin --out docs/results/recipes
 
@@ -54,7 +54,7 @@ def train(processes: int, seed: int, samples: int, data: Path) -> list[float]:
 
 
 def experiment(data: Path, out: Path, samples: int) -> dict[str, Any]:
-    """Writes OUT/pod_twin.json; run folders lie where `train` keeps them, so an interrupted one goes on."""
+    """Write OUT/pod_twin.json; run folders lie where `train` keeps them, so an interrupted one goes on."""
     losses = {p: [train(p, seed, samples, data) for seed in SEEDS] for p in (1, 2)}
     document = {
         "command": "python -m training.evidence.pod_twin",
@@ -68,7 +68,7 @@ def experiment(data: Path, out: Path, samples: int) -> dict[str, Any]:
 
 
 def table_of(losses: dict[int, Any]) -> list[list[str]]:
-    """A row a number of processes, a column an exit: mean ± sd of the seeds; then the largest difference."""
+    """Tabulate mean ± sd of the seeds, a row per number of processes; then the largest difference."""
     exits = losses[1].shape[1]
     table = [["held-out tracking loss", *[f"exit {k}" for k in range(1, exits + 1)]]]
     for processes, values in losses.items():

@@ -20,7 +20,7 @@ TABLE_HELP = "nasbench101.npz, or the published nasbench_full.tfrecord"
 def add(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
 ) -> None:
-    """The verb `search` with its own verbs."""
+    """Add the verb `search` with its own verbs."""
     p = verbs.add_parser(
         "search", parents=[common], help="NAS-Bench-101: the space, the table, the searchers"
     )
@@ -96,7 +96,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _published(file: Path | None) -> "tuple[Table | None, str]":
-    """The table, and in words what is known of which cells."""
+    """Open the table, and say in words what is known of which cells."""
     from training.nas.benchmark.open import open_table
 
     if file is None:
@@ -193,11 +193,18 @@ def _select(arguments: argparse.Namespace) -> int:
     from tracker.cache import user_cache
     from training.nas.benchmark.table import TableError
     from training.nas.select.latency import open_times
-    from training.nas.select.select import accuracy_and_features, document_of, expected, explore, write
+    from training.nas.select.select import (
+        Merits,
+        accuracy_and_features,
+        document_of,
+        expected,
+        explore,
+        write,
+    )
 
     accuracy, _, source = _accuracy(arguments.table)
     print(f"accuracy of cells: {source}")
-    merits = accuracy_and_features
+    merits: Merits = accuracy_and_features
     if arguments.fit is not None:
         try:
             merits = expected(json.loads(arguments.fit.read_text()), accuracy)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, decay: float, done: int) -> None:
-    """average ← d · average + (1 − d) · network, floats only; counters are copied.
+    """Set average ← d · average + (1 − d) · network, floats only; counters are copied.
 
     d is the lesser of `decay` and (1 + done) / (10 + done), after `done` updates.
     """

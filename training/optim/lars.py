@@ -56,14 +56,14 @@ class Lars(torch.optim.Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._step_one(weight, group)
+                    self._step_one(weight, weight.grad, group)
 
-    def _step_one(self, weight: Tensor, group: dict[str, Any]) -> None:
+    def _step_one(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         decay = group["weight_decay"]
-        decayed = weight.grad.add(weight, alpha=decay)
+        decayed = gradient.add(weight, alpha=decay)
         trust = torch.ones(())
         if group["adapt"]:
-            trust = trust_ratio(weight, decayed if self.form == "apply" else weight.grad, decay)
+            trust = trust_ratio(weight, decayed if self.form == "apply" else gradient, decay)
         state = self.state[weight]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(weight)

@@ -15,14 +15,14 @@ WEIGHT_DECAY = {"adamw": 0.02, "lamb": 0.02}
 
 
 def weight_decay_of(name: str, wanted: float | None) -> float:
-    """What a recipe wants, or the optimiser's own."""
+    """Return the weight decay that a recipe states, or else the optimiser's own."""
     return WEIGHT_DECAY.get(name, 1e-4) if wanted is None else wanted
 
 
 def make_optimiser(
     name: str, module: nn.Module, step: StepPlan, weight_decay: float
 ) -> torch.optim.Optimizer:
-    """An optimiser of what requires gradients in `module`, set to `step`.
+    """Make an optimiser of what requires gradients in `module`, set to `step`.
 
     Args:
         name: adamw, lamb (decay decoupled); adam, sgd, nesterov, lars, lars_apply (added to the gradient).

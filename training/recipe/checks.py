@@ -34,7 +34,11 @@ MOST_UPDATES = 5_000_000
 
 
 def check(recipe: Recipe) -> None:
-    """Raises RecipeError for the first value that cannot be, or cannot be beside another."""
+    """Check every value of a recipe, and those that depend on each other.
+
+    Raises:
+        RecipeError: the first value that is impossible, alone or beside another.
+    """
     _one_of("precision", recipe.precision, PRECISIONS)
     _positive("data.epoch_samples", recipe.data.epoch_samples)
     _between("data.side", recipe.data.side, 1, MOST_SIDE)
@@ -71,7 +75,7 @@ def check(recipe: Recipe) -> None:
 
 
 def norm_group(recipe: Recipe, processes: int) -> int:
-    """Processes that share a batch norm's moments; 1 where there is only one.
+    """Return how many processes share a batch norm's moments; 1 where there is only one process.
 
     Raises:
         RecipeError: the recipe's group does not divide `processes`.
@@ -87,7 +91,7 @@ def norm_group(recipe: Recipe, processes: int) -> int:
 
 
 def _trained_on(data: Data) -> str:
-    """The one key of PHASES that `data` has."""
+    """Return the one key of PHASES that `data` has."""
     given = [key for key in PHASES if getattr(data, key) is not None]
     if len(given) != 1:
         raise RecipeError(
@@ -134,7 +138,7 @@ def _check_phase(phase: Phase, where: str) -> None:
 
 
 def _no_idle_key(phase: Phase, trained_on: str) -> None:
-    """A dumped recipe writes every default out, so those are let through."""
+    """Refuse a key that says nothing to this kind of data; defaults pass, since a dumped recipe has them."""
     defaults = {f.name: f.default for f in dataclasses.fields(phase)}
     for key in IDLE[trained_on]:
         if getattr(phase, key) != defaults[key]:

@@ -52,5 +52,5 @@ def _text(path: Path) -> str:
 
 
 def dump(recipe: Recipe) -> str:
-    """The resolved recipe as YAML, every value written out."""
+    """Write the resolved recipe as YAML, every value written out."""
     return yaml.safe_dump(yaml_tree.plain(recipe), sort_keys=False, width=110)

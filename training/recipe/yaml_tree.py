@@ -34,7 +34,7 @@ def nearest(value: str, legal: Iterable[str]) -> str:
 class _Loader(yaml.SafeLoader):
     """Refuses a key that stands twice."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
@@ -46,7 +46,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def parse(text: str, what: str) -> Any:
-    """The YAML `text` as dicts, lists and scalars; `what` begins the message of an error."""
+    """Parse the YAML `text` to dicts, lists and scalars; `what` begins the message of an error."""
     try:
         return yaml.load(text, _Loader)  # a SafeLoader
     except yaml.MarkedYAMLError as error:
@@ -71,7 +71,7 @@ def override(tree: Any, text: str) -> None:
 
 
 def _section(node: Any, part: str, key: str) -> Any:
-    """What `part` of the override's `key` names in `node`; a section that is missing or null is begun."""
+    """Return what `part` of the override's `key` names in `node`; begin a section that is missing or null."""
     if isinstance(node, list):
         named = {phase["name"]: phase for phase in node if isinstance(phase, dict) and "name" in phase}
         if part not in named:
@@ -86,7 +86,7 @@ def _section(node: Any, part: str, key: str) -> Any:
 
 
 def epochs_to_samples(tree: Any, epoch_samples: Any, where: str = "") -> Any:
-    """A copy of `tree` in which every key of `IN_EPOCHS` is said in samples, rounded to whole ones.
+    """Copy `tree` with every key of `IN_EPOCHS` said in samples, rounded to whole ones.
 
     Raises:
         RecipeError: an epoch is used but its samples are not stated, or a length is given in both units.
@@ -110,7 +110,7 @@ def epochs_to_samples(tree: Any, epoch_samples: Any, where: str = "") -> Any:
 
 
 def _key(where: str, i: int, item: Any) -> str:
-    """The dotted key of an item of a list, by its name where it has one, as an override would say it."""
+    """Return the dotted key of a list item, by its name where it has one, as an override would say it."""
     return f"{where}.{item['name']}" if isinstance(item, dict) and "name" in item else f"{where}[{i}]"
 
 
@@ -172,7 +172,7 @@ def _build_dataclass(kind: Any, tree: Any, where: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """The inverse of `build`: dataclasses as dicts, tuples as lists."""
+    """Invert `build`: dataclasses become dicts, tuples lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, dict):

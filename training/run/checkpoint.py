@@ -29,7 +29,11 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Raises ModelError where the file is not a checkpoint."""
+    """Load a checkpoint.
+
+    Raises:
+        ModelError: the file is not a checkpoint.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # junk that is unpickled may raise any

@@ -73,4 +73,4 @@ def smooth(values: Floats) -> Floats:
     total = np.cumsum(np.insert(values.astype(float), 0, 0.0))
     end = np.arange(1, len(values) + 1)
     start = np.maximum(0, end - over)
-    return (total[end] - total[start]) / (end - start)
+    return np.asarray((total[end] - total[start]) / (end - start))

@@ -26,7 +26,7 @@ def loss_step(
     bf16: bool,
     unused: bool,
 ) -> nn.Module:
-    """A loss as a module whose backward averages the gradients of `trained` over the ranks.
+    """Wrap a loss as a module whose backward averages the gradients of `trained` over the ranks.
 
     It takes a batch and the samples of the whole update, and returns these
     samples' share of the mean loss (a scalar) and the sums of its parts.
@@ -42,7 +42,7 @@ def loss_step(
 def share_and_sums(
     loss_of: Callable[[Any], LossTerms], batch: Any, count: int, device: torch.device, bf16: bool
 ) -> tuple[Tensor, Parts]:
-    """The batch's share of the mean loss of `count` samples, a scalar, and the sums of its parts."""
+    """Return the batch's share of the mean loss of `count` samples, a scalar, and the sums of its parts."""
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         terms = loss_of(batch)
         return terms.share_of(count), terms.sums()

@@ -17,7 +17,14 @@ class DivergedError(TrackerError):
 
 
 def check_loss(loss: float, phase: str, seen: int, lr: float, parts: dict[str, list[float]]) -> None:
-    """Raises DivergedError where the loss is not finite; `parts` name the exit that it comes from."""
+    """Check that the loss is finite.
+
+    Args:
+        parts: of the loss by exit; they tell where it comes from.
+
+    Raises:
+        DivergedError: the loss is infinite or NaN.
+    """
     if math.isfinite(loss):
         return
     culprits = [
@@ -37,7 +44,11 @@ class GradientGuard:
         self._module, self._phase, self._hopeless = module, phase, 0
 
     def check(self, norm: float, seen: int, lr: float) -> None:
-        """Raises DivergedError: not finite, or above HOPELESS_NORM in PATIENCE updates in a row."""
+        """Check the norm of an update's gradient.
+
+        Raises:
+            DivergedError: not finite, or above HOPELESS_NORM in PATIENCE updates in a row.
+        """
         self._hopeless = 0 if norm <= HOPELESS_NORM else self._hopeless + 1
         if math.isfinite(norm) and self._hopeless < PATIENCE:
             return

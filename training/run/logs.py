@@ -21,7 +21,7 @@ CURE = "delete it, and the run goes on without the lines so far"
 
 
 def read_log(folder: Path) -> list[Line]:
-    """The lines of a run's log; one cut short by a kill is left out.
+    """Read the lines of a run's log; one cut short by a kill is left out.
 
     Raises:
         SourceError: what stands there is no log.

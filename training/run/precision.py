@@ -9,6 +9,8 @@ import time
 import torch
 from torch import nn
 
+from models.layout import channels_last
+
 
 def choose_precision(wanted: str, device: torch.device) -> str:
     """`wanted` unless it is "auto": then the faster one of a small convolution's forward and backward."""
@@ -22,7 +24,7 @@ def _time_step(bf16: bool, device: torch.device) -> float:
     net = nn.Sequential(
         nn.Conv2d(48, 48, 3, padding=1), nn.BatchNorm2d(48), nn.ReLU(), nn.Conv2d(48, 48, 3, padding=1)
     )
-    net = net.to(device, memory_format=torch.channels_last)
+    net = channels_last(net).to(device)
     x = torch.ones(8, 48, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
     best = float("inf")
     for _ in range(3):

@@ -46,5 +46,5 @@ def validate(
 
 
 def means(parts: Parts, count: int) -> Parts:
-    """Sums over `count` samples as means of four decimals."""
+    """Turn sums over `count` samples into means of four decimals."""
     return {name: [round(v / count, 4) for v in sums] for name, sums in parts.items()}

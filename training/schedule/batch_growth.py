@@ -14,7 +14,7 @@ MOST_OF_AN_EPOCH = 0.1
 
 
 def ceiling(epoch_samples: int) -> int:
-    """The largest batch for N samples an epoch: N/10, at least 1."""
+    """Return the largest batch for N samples an epoch: N/10, at least 1."""
     return max(1, int(epoch_samples * MOST_OF_AN_EPOCH))
 
 
@@ -38,7 +38,7 @@ def grow(lr: float, batch: int, factor: float, limit: int, unit: int) -> tuple[f
 def raise_start(
     lr: float, batch: int, momentum: float, lr_factor: float, to_momentum: float, limit: int, unit: int
 ) -> tuple[float, int]:
-    """Initial rate and batch at the same noise scale for a higher rate and momentum.
+    """Return initial rate and batch at the same noise scale for a higher rate and momentum.
 
     The batch stops at `limit` (a batch above it from the start stays); the rate then keeps the noise scale.
     """
@@ -49,10 +49,10 @@ def raise_start(
 
 
 def _multiple(batch: float, unit: int) -> int:
-    """Rounded down; 639.9999999 is 640, as factors like 0.2 are not exact."""
+    """Round down to a multiple of `unit`; 639.9999999 counts as 640, as factors like 0.2 are not exact."""
     return math.floor(batch / unit * (1 + 1e-12)) * unit
 
 
 def noise_scale(lr: float, batch: int, momentum: float, epoch_samples: int) -> float:
-    """g = ε (N/B − 1) / (1 − m): the paper's form for m = 0, and for N ≫ B its form with momentum."""
+    """Compute g = ε (N/B − 1) / (1 − m): the paper's form for m = 0, and for N ≫ B its form with momentum."""
     return lr / (1 - momentum) * (epoch_samples / batch - 1)

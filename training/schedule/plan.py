@@ -41,7 +41,7 @@ class Update:
 
 def exponential(samples: float, factor: float, every: float) -> float:
     """factor^(samples/every)."""
-    return factor ** (samples / every)
+    return float(factor ** (samples / every))
 
 
 def polynomial(done: float, power: float, end: float = 0.0) -> float:
@@ -116,7 +116,7 @@ class Plan:
 
 
 def make_plan(phase: Phase, epoch_samples: int, processes: int = 1, norm_group: int = 1) -> Plan:
-    """The plan of a phase.
+    """Make the plan of a phase.
 
     Args:
         epoch_samples: N; its tenth is the ceiling of growth unless the phase states one.
@@ -151,7 +151,7 @@ def make_plan(phase: Phase, epoch_samples: int, processes: int = 1, norm_group: 
 
 
 def _check_pairs(plan: Plan, phase: Phase, processes: int, norm_group: int) -> None:
-    """A batch norm takes the moments of its group's micro-batches, and one sample may have none."""
+    """Refuse batches of one sample: a batch norm needs two in its group's micro-batches."""
     by_count: dict[int, Update] = {}
     for update in updates(plan):
         by_count.setdefault(update.count, update)

@@ -31,7 +31,11 @@ class ClassificationTask:
     data: ImageFolder
 
     def network(self) -> nn.Module:
-        """Raises RecipeError: no classifier has that name."""
+        """Build the classifier that the recipe names.
+
+        Raises:
+            RecipeError: no classifier has that name.
+        """
         try:
             return build_classifier(self.recipe.network, len(self.data.classes))
         except ValueError as error:
@@ -68,4 +72,5 @@ def classify_loss(network: nn.Module, batch: ImageBatch, label_smoothing: float)
 def normalised(images: Tensor) -> Tensor:
     """uint8 N×s×s×3 BGR to float N×3×s×s (channels last) of about mean 0 and deviation 1."""
     mean, spread = images.new_tensor([MEAN_BGR, SPREAD_BGR], dtype=torch.float32)
-    return ((images.float() - mean) / spread).permute(0, 3, 1, 2)
+    scaled: Tensor = (images.float() - mean) / spread
+    return scaled.permute(0, 3, 1, 2)

@@ -24,7 +24,7 @@ class LossTerms:
     parts: dict[str, list[Tensor]]
 
     def share_of(self, count: int) -> Tensor:
-        """These samples' share of the mean loss of `count`: the shares of an update add up to its mean."""
+        """Return these samples' share of the mean loss of `count`; shares of an update add up to its mean."""
         return torch.stack([weight * (values.sum() / count) for weight, values in self.terms]).sum()
 
     def sums(self) -> dict[str, list[float]]:

@@ -25,7 +25,7 @@ class SoftTargets:
 
 
 def boxes_of(ltrb: Tensor) -> Tensor:
-    """ltrb N×4×h×w in strides to xyxy in strides of the crop, same shape."""
+    """Convert ltrb N×4×h×w in strides to xyxy in strides of the crop, same shape."""
     grid = cell_centres().to(ltrb)
     x, y = grid.view(1, 1, -1), grid.view(1, -1, 1)
     left, top, right, bottom = ltrb.unbind(1)
@@ -33,7 +33,7 @@ def boxes_of(ltrb: Tensor) -> Tensor:
 
 
 def iou_and_giou(boxes: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """boxes N×4×h×w and target N×4, both xyxy, to two N×h×w (Rezatofighi et al. 2019)."""
+    """Compare boxes N×4×h×w with a target N×4, both xyxy: two N×h×w (Rezatofighi et al. 2019)."""
     t = target[:, :, None, None]
     low, high = torch.maximum(boxes[:, :2], t[:, :2]), torch.minimum(boxes[:, 2:], t[:, 2:])
     inter = (high - low).clamp(min=0).prod(1)
@@ -88,7 +88,7 @@ def feature_loss(embedding: Tensor, teacher: Tensor) -> Tensor:
 
 
 def joint_loss(gates: Tensor, losses: Tensor, cost: Tensor, cost_weight: float) -> Tensor:
-    """Expected tracking loss and cost of gated depth, N values.
+    """Compute the expected tracking loss and cost of gated depth, N values.
 
     Σₖ g*ₖ (Lₖ + λ cₖ) with g* the stick-breaking stops of the gate
     probabilities N×(D−1), losses N×D, and `cost` D *cumulative* costs

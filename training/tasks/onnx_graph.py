@@ -87,27 +87,31 @@ def _convolve_each(n: int, arguments: list[Any], attributes: Attributes) -> Tens
     x, kernels = arguments
     together = x.reshape(1, -1, *x.shape[2:])
     out = _convolve(n, [together, kernels], attributes | {"group": kernels.shape[0]})
-    return out.reshape(n, -1, *out.shape[2:])
+    each: Tensor = out.reshape(n, -1, *out.shape[2:])
+    return each
 
 
 def _reshape(n: int, arguments: list[Any], attributes: Attributes) -> Tensor:
-    """The graph was traced with one sample; its first axis takes what the others leave."""
+    """Reshape; the graph was traced with one sample, so the first axis takes what the others leave."""
     x, shape = arguments
     rest = [int(k) for k in shape[1:]]
-    return x.reshape(n, *rest) if -1 in rest else x.reshape(-1, *rest)
+    shaped: Tensor = x.reshape(n, *rest) if -1 in rest else x.reshape(-1, *rest)
+    return shaped
 
 
 def _slice(n: int, arguments: list[Any], attributes: Attributes) -> Tensor:
     x, starts, ends, axes = arguments[:4]
     for start, end, axis in zip(starts.tolist(), ends.tolist(), axes.tolist(), strict=True):
         x = x[(slice(None),) * axis + (slice(start, end),)]
-    return x
+    part: Tensor = x
+    return part
 
 
 def _clip(n: int, arguments: list[Any], attributes: Attributes) -> Tensor:
     x, *limits = arguments
     low, high = limits if limits else (attributes["min"], attributes["max"])
-    return x.clamp(float(low), float(high))
+    clipped: Tensor = x.clamp(float(low), float(high))
+    return clipped
 
 
 OPERATORS: dict[str, Callable[[int, list[Any], Attributes], Tensor]] = {

@@ -45,7 +45,7 @@ class PhaseContext:
 
 
 def _moved(context: PhaseContext, batch: AnyBatch) -> TensorBatch:
-    """The batch where the network is; a TensorBatch was made there."""
+    """Move the batch to where the network is; a TensorBatch was made there."""
     return batch if isinstance(batch, TensorBatch) else to_device(batch, device_of(context.network))
 
 
@@ -99,9 +99,8 @@ def heads_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
     soft = teacher.responses(shown)
     search, template = teacher.standardise(shown.search), teacher.standardise(shown.template)
     kernels = network.templates_from(template)
-    response = [
-        response_loss(*exit_(search, rows), soft) for exit_, rows in zip(network.exits, kernels, strict=True)
-    ]
+    outputs = [exit_(search, rows) for exit_, rows in zip(network.exits, kernels, strict=True)]
+    response = [response_loss(score, ltrb, soft) for score, ltrb in outputs]
     pairs, strangers = [r[:n] for r in response], [r[n:] for r in response]
     losses = [(a + b) / 2 for a, b in zip(pairs, strangers, strict=True)]
     return LossTerms([(1.0, loss) for loss in losses], {"response": pairs, "stranger": strangers})
@@ -155,7 +154,7 @@ def _own_soft_targets(score: Tensor, ltrb: Tensor) -> SoftTargets:
 
 
 def gates_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
-    """The joint loss of tracking error and computational cost; only the gates learn."""
+    """Compute the joint loss of tracking error and computational cost; only the gates learn."""
     network, moved = context.network, _moved(context, batch)
     template, search = _inputs(moved)
     targets = make_targets(moved.boxes, moved.present)

@@ -27,11 +27,11 @@ class Task(Protocol):
     """Networks are those of `network`, and copies of it."""
 
     def network(self) -> nn.Module:
-        """A fresh one."""
+        """Build a fresh network."""
         ...
 
     def trained(self, network: nn.Module, phase: Phase) -> nn.Module:
-        """The part of it that the phase trains."""
+        """Return the part of the network that the phase trains."""
         ...
 
     def leaves_some_out(self, phase: Phase) -> bool:
@@ -43,7 +43,7 @@ class Task(Protocol):
         ...
 
     def stream(self, phase: Phase) -> Stream[Any]:
-        """The samples of a phase."""
+        """Open the samples of a phase."""
         ...
 
     def loss(self, network: nn.Module, phase: Phase) -> Callable[[Any], LossTerms]:
@@ -51,12 +51,12 @@ class Task(Protocol):
         ...
 
     def held_out(self) -> tuple[Stream[Any], int] | None:
-        """Samples to validate on, and their number; None where the data have none."""
+        """Open the samples to validate on, and say how many; None where the data have none."""
         ...
 
 
 def make_task(recipe: Recipe, data: Pictures, world: World) -> Task:
-    """The task of a recipe on data that are open already.
+    """Make the task of a recipe on data that are open already.
 
     Raises:
         SourceError, ModelError: pictures or the teacher cannot be read.

@@ -93,7 +93,7 @@ class NanoTrackTeacher:
         return OnnxGraph(self._head_file).to(self._device)
 
     def answers(self, search: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """What the head says of standardised features N×96×16×16 and N×96×8×8, differentiable in both.
+        """Return what the head says of standardised features N×96×16×16 and N×96×8×8, differentiable in both.
 
         Returns logits N×1×16×16 and ltrb N×4×16×16 in strides; row and column 0, which it does not
         have, say background.
@@ -118,7 +118,7 @@ class NanoTrackTeacher:
 
 
 def _graph(path: Path, part: str) -> onnx.ModelProto:
-    """The file of that part of the teacher.
+    """Read the file of that part of the teacher.
 
     Raises:
         ModelError: it is no ONNX file, or that of another network.
@@ -151,7 +151,7 @@ def _session(path: Path, model: onnx.ModelProto, threads: int) -> onnxruntime.In
 
 
 def _any_batch(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The published graph is fixed to one 255-px crop; free its batch and sides."""
+    """Free batch and sides of the published graph, which is fixed to one 255-px crop."""
     for value in (*model.graph.input, *model.graph.output):
         for axis in (0, 2, 3):
             dim = value.type.tensor_type.shape.dim[axis]

@@ -44,7 +44,11 @@ class TrackingTask:
     library: Library | None = None
 
     def network(self) -> DepthGate:
-        """Raises RecipeError: no tracker has that name."""
+        """Build the tracker's network that the recipe names.
+
+        Raises:
+            RecipeError: no tracker has that name.
+        """
         try:
             return build(self.recipe.network)
         except ValueError as error:
@@ -57,7 +61,7 @@ class TrackingTask:
         return network.gates if phase.name == "gates" else network
 
     def leaves_some_out(self, phase: Phase) -> bool:
-        """The gates always, and heads while features are distilled."""
+        """Return the gates always, and heads while features are distilled."""
         return phase.name in ("features", "exits")
 
     def stream(self, phase: Phase) -> PairStream | MixedStream | DeviceStream:
@@ -97,7 +101,7 @@ class TrackingTask:
 
 
 def open_composed(recipe: Recipe) -> Library | None:
-    """What composed pairs are made of; None where the recipe wants none.
+    """Open what composed pairs are made of; None where the recipe wants none.
 
     Raises:
         SourceError: the packs are missing or cannot be read.
@@ -109,7 +113,7 @@ def open_composed(recipe: Recipe) -> Library | None:
 def pair_stream(
     recipe: Recipe, store: PictureStore, library: Library | None, phase: Phase
 ) -> PairStream | MixedStream:
-    """The samples of a phase: pairs of the store, and of the library by the share that the recipe says."""
+    """Open the samples of a phase: pairs of the store, and of the library by the recipe's share."""
     pairs = PairStream(store, recipe.seed, phase.name)
     if library is None:
         return pairs
@@ -118,7 +122,7 @@ def pair_stream(
 
 
 def fitted_teacher(recipe: Recipe, store: PictureStore, device: torch.device) -> NanoTrackTeacher | None:
-    """The recipe's teacher with the moments of its features over a few samples; None where it names none.
+    """Open the recipe's teacher and fit its features' moments on a few samples; None where it names none.
 
     Raises:
         ModelError: its files are missing.

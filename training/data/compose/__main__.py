@@ -13,7 +13,7 @@ from training.data.compose.pack import compose, default_pack, write_pack, write_
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit code: 0 done, 2 wrong use."""
+    """Run the command; return the exit code: 0 done, 2 wrong use."""
     parser = argparse.ArgumentParser(
         "python -m training.data.compose",
         description="Write sequences of objects that move over photographs.",

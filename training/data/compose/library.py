@@ -71,12 +71,12 @@ class Groups:
         return cls(members, np.cumsum(size / size.sum()), group)
 
     def draw(self, rng: np.random.Generator) -> int:
-        """An item."""
+        """Draw an item."""
         number = int(np.searchsorted(self.bounds, rng.random(), "right"))
         return int(rng.choice(self.members[min(number, len(self.members) - 1)]))
 
     def sibling(self, rng: np.random.Generator, item: int) -> int:
-        """An item of the same group, perhaps the same."""
+        """Draw an item of the same group, perhaps the same one."""
         return int(rng.choice(self.members[self.group[item]]))
 
 
@@ -136,7 +136,7 @@ def split_pictures(folder: Path, split: str) -> list[dict[str, Any]]:
 
 
 def open_library(root: Path, split: str, cache: Path | None = None) -> Library:
-    """The library of `root`'s packs, built on first use.
+    """Open the library of `root`'s packs; build it on first use.
 
     Raises:
         SourceError: a pack is missing or cannot be read.
@@ -220,7 +220,7 @@ def is_solid(mask: Mask) -> bool:
 
 
 def cut_out(image: Image, mask: Mask) -> Image:
-    """The object as BGR times alpha, and alpha; its edge fades inwards, so that no ground shines in."""
+    """Cut an object out as BGR times alpha, and alpha; its edge fades inwards: no ground shines in."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, left = max(rows[0] - MARGIN, 0), max(columns[0] - MARGIN, 0)
     part = slice(top, rows[-1] + 1 + MARGIN), slice(left, columns[-1] + 1 + MARGIN)

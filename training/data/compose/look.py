@@ -48,7 +48,7 @@ def draw_look(rng: np.random.Generator, frames: int) -> Look:
 
 
 def degrade(image: Image, look: Look, rng: np.random.Generator) -> Image:
-    """The image with the sensor's noise and a codec's traces."""
+    """Return the image with the sensor's noise and a codec's traces."""
     if look.noise:
         image = _noisy(image, look.noise, rng)
     if look.quality is not None:
@@ -59,7 +59,7 @@ def degrade(image: Image, look: Look, rng: np.random.Generator) -> Image:
 
 
 def _noise_tile(side: int) -> Noise:
-    """Normal with deviation 32."""
+    """Return side×side normal noise of deviation 32."""
     return np.random.default_rng(0).normal(0, 32, (side, side, 3)).round().astype(np.int16)
 
 

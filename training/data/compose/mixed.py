@@ -23,7 +23,7 @@ class MixedStream:
         return self.stream_of(index).sample(index)
 
     def batch(self, start: int, count: int) -> Batch:
-        """Samples start … start + count − 1; of none, arrays of length 0."""
+        """Make samples start … start + count − 1; of none, arrays of length 0."""
         return batch_of(self, start, count)
 
     def describe(self, index: int) -> str:

@@ -44,7 +44,7 @@ class Curve:
 
 
 def through(times: Floats, values: Floats, sudden: npt.NDArray[np.bool_]) -> Curve:
-    """A curve through K×D values: smooth at a knot (Catmull-Rom), or a turn on the spot where `sudden`."""
+    """Lay a curve through K×D values: smooth at a knot (Catmull-Rom), a turn on the spot where `sudden`."""
     pace = np.diff(values, axis=0) / np.diff(times)[:, None]
     before, after = np.concatenate([pace[:1], pace]), np.concatenate([pace, pace[-1:]])
     smooth = (before + after) / 2
@@ -95,7 +95,7 @@ def draw_shake(rng: np.random.Generator, frames: int, amplitude: float) -> Float
 
 
 def mirrored(point: Floats, low: Floats, high: Floats) -> Floats:
-    """The point, reflected at the walls of a box until it lies inside."""
+    """Reflect the point at the walls of a box until it lies inside."""
     span = np.maximum(high - low, 1e-9)
     phase = np.mod(point - low, 2 * span)
     return np.asarray(low + np.minimum(phase, 2 * span - phase))
@@ -117,20 +117,20 @@ def apply(maps: Floats, points: Floats) -> Floats:
 
 
 def after(outer: Floats, inner: Floats) -> Floats:
-    """The map that applies `inner`, then `outer`; both …×2×3."""
+    """Return the map that applies `inner`, then `outer`; both …×2×3."""
     linear = outer[..., :2] @ inner[..., :2]
     shift = outer[..., :2] @ inner[..., 2:] + outer[..., 2:]
     return np.concatenate([linear, shift], -1)
 
 
 def inverse(maps: Floats) -> Floats:
-    """The way back, …×2×3."""
+    """Return the inverse maps, …×2×3."""
     linear = np.linalg.inv(maps[..., :2])
     return np.concatenate([linear, -linear @ maps[..., 2:]], -1)
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number whose logarithm is uniform."""
+    """Draw a number whose logarithm is uniform."""
     return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 

@@ -17,7 +17,7 @@ from rich.progress import track as progress
 
 from eval.results.store import file_for, folder_for
 from tracker.crop import Image
-from tracker.outputs import VideoWriter
+from tracker.saved_video import VideoWriter
 from training.data.compose.library import Library
 from training.data.compose.motion import Floats
 from training.data.compose.sequence import ComposedSequence
@@ -54,12 +54,12 @@ def write_pack(sequences: list[ComposedSequence], folder: Path) -> None:
 
 
 def _written(sequence: ComposedSequence, folder: Path) -> dict[str, Any]:
-    """The index entry of a sequence whose files have been written."""
+    """Write the files of a sequence and return its index entry."""
     name = f"{sequence.seed}-{sequence.index:03}-{_plain(sequence.label)}"
     video, boxes, visible = (f"{DATASET}/{name}{end}" for end in (".mp4", ".csv", ".visible.csv"))
     with VideoWriter(folder / video, FPS) as out:
-        for frame in sequence:
-            out.write(frame)
+        for t, frame in enumerate(sequence):
+            out.write(frame, t / FPS)
     (folder / boxes).write_text("".join(_row(box) for box in sequence.boxes))
     (folder / visible).write_text("".join(f"{share:.3f}\n" for share in sequence.visible))
     target, ground = sequence.source
@@ -87,7 +87,7 @@ def _written(sequence: ComposedSequence, folder: Path) -> dict[str, Any]:
 
 
 def write_sheet(sequences: list[ComposedSequence], path: Path) -> None:
-    """A picture: a row a sequence, eight of its frames with the box and the visible share."""
+    """Draw a sheet: a row per sequence, eight of its frames with the box and the visible share."""
     spread = np.linspace(0, len(sequences) - 1, min(SHEET_ROWS, len(sequences))).astype(int)
     rows = [np.hstack([_tile(sequences[i], t) for t in _spread_times(sequences[i])]) for i in spread]
     cv2.imwrite(str(file_for(path)), np.vstack(rows))

@@ -108,7 +108,7 @@ class ComposedPairs:
         return self.draw(index).sample()
 
     def batch(self, start: int, count: int) -> Batch:
-        """Samples start … start + count − 1; of none, arrays of length 0."""
+        """Make samples start … start + count − 1; of none, arrays of length 0."""
         return batch_of(self, start, count)
 
     def describe(self, index: int) -> str:
@@ -117,7 +117,7 @@ class ComposedPairs:
         return f"composed {pair.search_time - pair.template_time:+d} frames, {pair.search.kind}"
 
     def draw(self, index: int) -> Pair:
-        """What sample `index` shows."""
+        """Draw what sample `index` shows."""
         rng = np.random.default_rng((self.seed, zlib.crc32(self.phase.encode()), index, 2))
         sequence = ComposedSequence(self.library, int(rng.integers(2**62)), index, FRAMES)
         first = int(rng.choice(np.flatnonzero(sequence.visible >= WELL_SEEN)))
@@ -180,7 +180,7 @@ def draw_search(rng: np.random.Generator, sequence: ComposedSequence, t: int, on
 
 
 def last_seen(sequence: ComposedSequence, t: int, onward: float) -> Floats:
-    """The box of the nearest frame, at t or where one comes from, in which the target is present."""
+    """Return the box of the nearest frame, at t or where one comes from, in which the target is present."""
     present = np.flatnonzero(~sequence.absent)
     before = present[present <= t] if onward > 0 else present[present >= t]
     near = before if len(before) else present
@@ -195,7 +195,7 @@ def share_inside(box: Floats, window: Window) -> float:
 
 
 def without(scene: Scene, item: int | None) -> Scene:
-    """The scene as if its target and all other copies of `item` were not there."""
+    """Return the scene as if its target and all other copies of `item` were not there."""
     gone = replace(scene.target, shown=np.zeros_like(scene.target.shown))
     behind, front = (tuple(x for x in row if x.item != item) for row in (scene.behind, scene.front))
     return replace(scene, target=gone, behind=behind, front=front)
@@ -220,7 +220,7 @@ def draw_window(scene: Scene, t: int, window: Window, px: int) -> Image:
 
 
 def _off_its_way(rng: np.random.Generator, sequence: ComposedSequence, t: int) -> Floats:
-    """The target's box, moved to another object or part of the way; without one, a box's breadth off."""
+    """Move the target's box to another object or part of the way; without one, a box's breadth off."""
     box, scene = sequence.boxes[t].copy(), sequence.scene
     centre = box[:2] + box[2:] / 2
     others = [x for x in (*scene.behind, *scene.front) if x.item is not None]
@@ -235,7 +235,7 @@ def _off_its_way(rng: np.random.Generator, sequence: ComposedSequence, t: int) -
 
 
 def _jittered(rng: np.random.Generator, box: Floats, share: float = 1.0) -> Window:
-    """The search window of a state that is off the box by `share` of what search_jitter draws."""
+    """Return the search window of a state that is off the box by `share` of what search_jitter draws."""
     scale, dx, dy = search_jitter(rng)
     x, y, w, h = box.tolist()
     side = context_side(w, h) * SEARCH_PX / TEMPLATE_PX * scale**share

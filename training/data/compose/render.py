@@ -57,7 +57,7 @@ def _lay(canvas: Image, layer: Layer, t: int, following: int, view: Floats, shut
 
 
 def _warped(picture: Image, to_canvas: Floats, size: tuple[int, int], border: int) -> Image:
-    """The picture under a map in which pixel i covers [i, i + 1); shrunk by areas first where it shrinks."""
+    """Warp the picture by a map in which pixel i covers [i, i + 1); areas are averaged where it shrinks."""
     scale = math.sqrt(abs(np.linalg.det(to_canvas[:, :2])))
     halvings = max(0, math.floor(math.log2(0.75 / max(scale, 1e-3))))
     if halvings:

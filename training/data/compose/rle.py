@@ -12,7 +12,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def decode_mask(text: str, height: int, width: int) -> Mask:
-    """The H×W mask of a compressed run-length string.
+    """Decode a compressed run-length string to an H×W mask.
 
     Raises:
         SourceError: the runs do not fill the picture.

@@ -114,7 +114,7 @@ class _Stage:
 
 
 def draw_scene(library: Library, rng: np.random.Generator, frames: int) -> Scene:
-    """A scene of `frames` frames; everything in it comes out of `rng`."""
+    """Draw a scene of `frames` frames; everything in it comes out of `rng`."""
     size = FRAME_SIZES[rng.integers(len(FRAME_SIZES))]
     ground = library.backgrounds.draw(rng)
     background = library.picture(ground)
@@ -137,7 +137,7 @@ def draw_scene(library: Library, rng: np.random.Generator, frames: int) -> Scene
 
 
 def _camera(stage: _Stage, background: Image, still: bool) -> Floats:
-    """Maps of the background; at zoom 1 it is a little larger than the frame."""
+    """Draw the maps of the background; at zoom 1 it is a little larger than the frame."""
     rng, (width, height) = stage.rng, np.array(stage.size, np.float64)
     fit = max(width / background.shape[1], height / background.shape[0]) * rng.uniform(1.15, 1.8)
     spread = 0.0 if still else log_uniform(rng, 0.02, 0.2)
@@ -148,7 +148,7 @@ def _camera(stage: _Stage, background: Image, still: bool) -> Floats:
 
 
 def _target(stage: _Stage, background: Image) -> tuple[int, Layer, Floats, Floats]:
-    """The library's number, the layer, the way it would go if it never left the frame, and its extent."""
+    """Draw the target: its library number, layer, way if it never left the frame, and extent."""
     rng, frames, library = stage.rng, stage.frames, stage.library
     item = library.objects.draw(rng)
     picture = library.picture(item)
@@ -172,7 +172,7 @@ def _target(stage: _Stage, background: Image) -> tuple[int, Layer, Floats, Float
 def _with_exits(
     rng: np.random.Generator, path: Floats, extent: Floats, frame: Floats
 ) -> tuple[Floats, Flags]:
-    """The path, bent out of the frame for a while and back from any side; where it may be seen."""
+    """Bend the path out of the frame for a while and back from any side; say where it may be seen."""
     centre, shown, frames = path.copy(), np.ones(len(path), np.bool_), len(path)
     start = CALM
     for _ in range(rng.choice(len(EXITS), p=EXITS)):
@@ -194,7 +194,7 @@ def _with_exits(
 
 
 def _outside(rng: np.random.Generator, point: Floats, far: float, frame: Floats, near: bool) -> Floats:
-    """A point `far` beyond an edge: the one `near`est to `point`, or any."""
+    """Return a point `far` beyond an edge: the one `near`est to `point`, or any."""
     gaps = np.concatenate([point, frame - point])
     edge = int(gaps.argmin()) if near else int(rng.integers(4))
     out = point.copy() if near else rng.uniform(0.2, 0.8, 2) * frame
@@ -247,7 +247,7 @@ def _cover(stage: _Stage, path: Floats, extent: Floats) -> Layer:
 
 
 def _piece(rng: np.random.Generator, background: Image) -> Image:
-    """A rectangle of it, from a post to a wall, with soft edges."""
+    """Cut a rectangle of the background, from a post to a wall, with soft edges."""
     height, width = background.shape[:2]
     w, h = int(width * rng.uniform(0.12, 0.5)), int(height * rng.uniform(0.35, 0.9))
     x, y = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
@@ -258,7 +258,7 @@ def _piece(rng: np.random.Generator, background: Image) -> Image:
 
 
 def _shadow(stage: _Stage) -> Layer:
-    """A dark, soft-edged stripe as large as the frame that crosses it."""
+    """Draw a dark, soft-edged stripe as large as the frame that crosses it."""
     rng, frame = stage.rng, np.array(stage.size, np.float64)
     picture = np.zeros((64, 32, 4), np.uint8)
     picture[8:-8, 6:-6, 3] = rng.integers(60, 140)
@@ -270,7 +270,7 @@ def _shadow(stage: _Stage) -> Layer:
 
 
 def tinted(picture: Image, gain: Floats) -> Image:
-    """A new BGRA picture, its colours times `gain` (3)."""
+    """Return a new BGRA picture, its colours times `gain` (3)."""
     levels = np.arange(256)[:, None] * np.append(gain, 1.0)
     return np.asarray(cv2.LUT(picture, levels.clip(0, 255).round().astype(np.uint8)[None]), np.uint8)
 

@@ -45,7 +45,7 @@ class Clip:
 
 
 def clip_rows(clip: Clip) -> Iterator[Row]:
-    """A spread of frames for each target; rows of one picture follow each other and share it.
+    """Yield a spread of frames for each target; rows of one picture follow each other and share it.
 
     Raises:
         SourceError: boxes and pictures differ in number, or a picture cannot be read.

@@ -17,12 +17,16 @@ MIN_SIDE = 12
 
 
 def index(root: Path) -> list[Path]:
-    """The annotations; empty where `root` is something else."""
+    """Find the annotations; return none where `root` is something else."""
     return sorted(root.glob("annotations/instances_train*.json"))
 
 
 def rows(root: Path) -> Iterator[Row]:
-    """Raises SourceError: an index or a picture cannot be read."""
+    """Yield the items of the training split.
+
+    Raises:
+        SourceError: an index or a picture cannot be read.
+    """
     for file in index(root):
         try:
             document = json.loads(file.read_text())

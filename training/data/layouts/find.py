@@ -43,7 +43,7 @@ LAYOUTS = tuple(
 
 
 def data_sets_in(root: Path) -> list[tuple[Layout, Path]]:
-    """The data sets that `root` is, or else those that its folders are, by name; none beside the packs."""
+    """Find the data set that `root` is, or those that its folders are, by name; none beside the packs."""
     if (root / "video/train/index.json").is_file():
         return []
     for folders in ([root], sorted(path for path in root.glob("*") if path.is_dir())):

@@ -13,7 +13,7 @@ from training.data.store import ANNOTATED, Row
 
 
 def index(root: Path) -> list[Path]:
-    """The list of sequences; empty where `root` is something else."""
+    """Find the list of sequences; return none where `root` is something else."""
     found = root / "train/list.txt"
     return [found] if found.is_file() else []
 

@@ -19,7 +19,7 @@ ANNOTATIONS, PICTURES = "Annotations/VID/train", "Data/VID/train"
 
 
 def index(root: Path) -> list[Path]:
-    """The folders of the clips' annotations; empty where `root` is something else."""
+    """Find the folders of the clips' annotations; return none where `root` is something else."""
     found = [
         path for base in (root, *sorted(root.glob("ILSVRC*"))) for path in base.glob(f"{ANNOTATIONS}/*/*")
     ]
@@ -27,7 +27,11 @@ def index(root: Path) -> list[Path]:
 
 
 def rows(root: Path) -> Iterator[Row]:
-    """Raises SourceError: an annotation is no XML of this kind."""
+    """Yield the items of the training split.
+
+    Raises:
+        SourceError: an annotation is no XML of this kind.
+    """
     for folder in index(root):
         base = folder.parents[4]
         pictures = pictures_in(base / PICTURES / folder.parent.name / folder.name)

@@ -19,19 +19,23 @@ FLAGS = ("full_occlusion.txt", "out_of_view.txt")
 
 
 def index(root: Path) -> list[Path]:
-    """The annotations; empty where `root` is something else."""
+    """Find the annotations; return none where `root` is something else."""
     return sorted(path for path in root.glob("*/*/groundtruth.txt") if (path.parent / FLAGS[0]).is_file())
 
 
 def rows(root: Path) -> Iterator[Row]:
-    """Raises SourceError: it is not said which sequences are for training."""
+    """Yield the items of the training split.
+
+    Raises:
+        SourceError: it is not said which sequences are for training.
+    """
     for folder in training_folders(root):
         target = Target(f"lasot:{folder.name}", visible_boxes(folder), f"lasot:{folder.parent.name}")
         yield from clip_rows(Clip(pictures_in(folder / "img"), [target], ANNOTATED))
 
 
 def training_folders(root: Path) -> list[Path]:
-    """The sequences that training_set.txt names, or that testing_set.txt does not."""
+    """List the sequences that training_set.txt names, or that testing_set.txt does not."""
     folders = [path.parent for path in index(root)]
     for name, wanted in (("training_set.txt", True), ("testing_set.txt", False)):
         if (root / name).is_file():

@@ -1,4 +1,4 @@
-"""TrackingNet, training chunks: ROOT/TRAIN_K/anno/VIDEO_N.txt and frames/VIDEO_N/0.jpg, 1.jpg, …
+"""Read TrackingNet's training chunks: ROOT/TRAIN_K/anno/VIDEO_N.txt, frames/VIDEO_N/0.jpg, 1.jpg and on.
 
 One box in 25 or 30 is by hand, a tracker filled in between (Müller et al.
 2018, section 3.1), so they count as reliable and not as annotated. A chunk
@@ -14,7 +14,7 @@ from training.data.store import RELIABLE, Row
 
 
 def index(root: Path) -> list[Path]:
-    """The annotations whose frames are there; empty where `root` is something else."""
+    """Find the annotations whose frames are there; return none where `root` is something else."""
     found = [path for pattern in ("TRAIN_*", "Train_*") for path in root.glob(f"{pattern}/anno/*.txt")]
     return sorted(path for path in set(found) if frames_of(path).is_dir())
 
@@ -28,5 +28,5 @@ def rows(root: Path) -> Iterator[Row]:
 
 
 def frames_of(annotation: Path) -> Path:
-    """The folder of the pictures that an annotation belongs to."""
+    """Return the folder of the pictures that an annotation belongs to."""
     return annotation.parents[1] / "frames" / annotation.stem

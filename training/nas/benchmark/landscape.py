@@ -64,7 +64,7 @@ class Belief:
 
 
 def believe(surrogate: Surrogate, table: Table | None = None) -> Belief:
-    """The surrogate's predictions, drawn towards what the published table says of the cells it has."""
+    """Draw the surrogate's predictions towards what the published table says of the cells it has."""
     space = enumerate_space()
     mean, seconds108 = surrogate.predict(space, np.arange(len(space)))
     seen = surrogate.luck**2 * (1, 1, 1, BEST_OF_THREE_VARIANCE)  # variance of the luck in a published number
@@ -81,7 +81,7 @@ def believe(surrogate: Surrogate, table: Table | None = None) -> Belief:
 
 
 def make_landscape(surrogate: Surrogate, table: Table | None = None, seed: int = 0) -> Landscape:
-    """The benchmark of a surrogate and, where there is one, of the published table."""
+    """Make the benchmark of a surrogate and, where there is one, of the published table."""
     belief = believe(surrogate, table)
     rng, zero = np.random.default_rng(seed), np.zeros(len(EPOCHS))
     count, rows = len(belief.mean), belief.rows
@@ -101,6 +101,6 @@ def as_published(landscape: Landscape, rows: Ints, seed: int = 0) -> Floats:
 
 
 def _positive(matrix: Floats) -> Floats:
-    """The nearest covariance: negative eigenvalues become 0."""
+    """Return the nearest covariance: negative eigenvalues become 0."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     return np.asarray((vectors * np.maximum(values, 0)) @ vectors.T)

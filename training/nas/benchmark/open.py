@@ -7,7 +7,7 @@ from training.nas.benchmark.tfrecord import open_tfrecord
 
 
 def open_table(path: Path) -> Table:
-    """A table by its suffix: .npz (the compact file), .tfrecord (the original), .jsonl (our own trainings).
+    """Open a table by its suffix: .npz (compact file), .tfrecord (the original), .jsonl (our own trainings).
 
     Raises:
         TableError: none of these, or the file cannot be read.

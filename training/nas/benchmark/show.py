@@ -49,7 +49,7 @@ def _measured(table: Table | None, row: int, epochs: int) -> str:
 
 
 def find(name: str, space: Space) -> int:
-    """The row that NAME means: its number, or (the beginning of) its md5.
+    """Find the row that NAME means: its number, or (the beginning of) its md5.
 
     Raises:
         TableError: there is none, or several hashes begin so.

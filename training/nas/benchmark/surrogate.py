@@ -64,14 +64,15 @@ class CellNet(nn.Module):
         )
 
     def forward(self, edges: Tensor, labels: Tensor, width: Tensor, seen: Tensor) -> Tensor:
-        """edges N×7×7, labels N×7, width N×7 (share of the cell's), seen N×78."""
+        """Predict from edges N×7×7, labels N×7, width N×7 (share of the cell's) and features `seen` N×78."""
         here = (labels != PADDING)[..., None]
         state = (self.label(labels) + self.width(width[..., None])) * here
         for message_round in self.rounds:
             state = message_round(state, edges) * here
         output = (state * (labels == OUTPUT)[..., None]).sum(1)
         whole = state.sum(1) / MAX_VERTICES
-        return self.read(torch.cat([state[:, 0], output, whole, self.features(seen)], 1))
+        targets: Tensor = self.read(torch.cat([state[:, 0], output, whole, self.features(seen)], 1))
+        return targets
 
 
 class _Round(nn.Module):
@@ -84,7 +85,8 @@ class _Round(nn.Module):
     def forward(self, state: Tensor, edges: Tensor) -> Tensor:
         x = self.norm(state)
         seen = torch.cat([x, edges.transpose(1, 2) @ x, edges @ x], 2)
-        return state + self.out(torch.relu(self.mix(seen)))
+        change: Tensor = self.out(torch.relu(self.mix(seen)))
+        return state + change
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class Surrogate:
     scores: dict[str, Any]
 
     def predict(self, space: Space, rows: Ints) -> tuple[Floats, Floats]:
-        """`logged` accuracies N×4 of one training (at 108: the best of three), and seconds of 108 epochs."""
+        """Predict `logged` accuracies N×4 of one training (at 108: best of three), and its seconds."""
         inputs = _inputs(space, rows, self.scaling.features)
         raw = np.mean([_run(member, inputs) for member in self.members], 0)
         targets = raw * self.scaling.targets[1] + self.scaling.targets[0]
@@ -120,7 +122,7 @@ class Surrogate:
 
 
 def load_surrogate(path: Path = SHIPPED) -> Surrogate:
-    """The shipped model, or another one that `search fit` wrote.
+    """Load the shipped model, or another one that `search fit` wrote.
 
     Raises:
         TableError: the file is missing or is not such a model.
@@ -229,7 +231,7 @@ def _external(final: Surrogate, space: Space, table: Table, others: Others) -> d
     for name, (rows, values) in others.items():
         new = ~np.isin(rows, table.rows)
         guess = final.predict(space, rows[new])[0]
-        known = np.isfinite(values[new]).all(0)
+        known = np.atleast_1d(np.isfinite(values[new]).all(0))
         report[name] = {
             "cells": int(new.sum()),
             "spearman": {
@@ -242,7 +244,7 @@ def _external(final: Surrogate, space: Space, table: Table, others: Others) -> d
 
 
 def _luck(final: Surrogate, space: Space, others: Others, noise: float) -> Floats:
-    """Standard deviation of a repeat at EPOCHS, of `logged` accuracy.
+    """Estimate the standard deviation of a repeat at EPOCHS, of `logged` accuracy.
 
     At 108 it is known from repeats. Elsewhere a single repeat misses the
     prediction with variance d² + n² and CLUE's mean of three with d² + n²/3.
@@ -261,13 +263,13 @@ def _inputs(space: Space, rows: Ints, scale: Floats) -> Inputs:
     edges, labels = arrays(space, rows)
     seen = (features(space, rows)[0] - scale[0]) / scale[1]
     share = widths(edges, labels, 512) / 512
-    kinds = (torch.float32, torch.long, torch.float32, torch.float32)
-    values = (edges, labels, share, seen)
-    return tuple(torch.as_tensor(v, dtype=kind) for v, kind in zip(values, kinds, strict=True))  # type: ignore
+    edges_, share_, seen_ = (torch.as_tensor(v, dtype=torch.float32) for v in (edges, share, seen))
+    return edges_, torch.as_tensor(labels, dtype=torch.long), share_, seen_
 
 
-def _rows_of(inputs: Inputs, at: Ints) -> Inputs:
-    return tuple(x[at] for x in inputs)  # type: ignore[return-value]
+def _rows_of(inputs: Inputs, at: Ints | Tensor) -> Inputs:
+    edges, labels, share, seen = inputs
+    return edges[at], labels[at], share[at], seen[at]
 
 
 def _fit_member(inputs: Inputs, wanted: Tensor, at: Ints, seed: int) -> CellNet:

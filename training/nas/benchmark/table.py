@@ -34,7 +34,7 @@ def logged(accuracy: npt.ArrayLike) -> Floats:
 
 
 def unlogged(value: npt.ArrayLike) -> Floats:
-    """The inverse of `logged`, within 0 … 1."""
+    """Invert `logged`, within 0 … 1."""
     return np.asarray(np.clip(1 - np.exp(-np.asarray(value)), 0, 1))
 
 
@@ -118,7 +118,7 @@ class Table:
 
 
 def load_table(path: Path) -> Table:
-    """The published measurements of the compact file (nasbench101.npz).
+    """Load the published measurements of the compact file (nasbench101.npz).
 
     Raises:
         TableError: the file is missing, damaged, or lists another space.
@@ -158,7 +158,7 @@ def load_others(path: Path) -> Others:
 
 
 def repeat_noise(path: Path) -> float:
-    """Standard deviation of `logged` accuracy at 108 epochs between repeats, pooled over NASLib's cells."""
+    """Return the pooled standard deviation of `logged` accuracy at 108 epochs between NASLib's repeats."""
     with np.load(path) as file:
         values = logged(_naslib(file))
     count = np.isfinite(values).sum(1)

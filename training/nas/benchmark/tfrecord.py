@@ -35,7 +35,7 @@ FIELDS = (
 
 
 def open_tfrecord(path: Path) -> Table:
-    """The file's table, memory-mapped from the user's cache, where it is kept once it was read.
+    """Open the file's table, memory-mapped from the user's cache, where the first reading puts it.
 
     Raises:
         TableError: as read_tfrecord.
@@ -51,8 +51,8 @@ def open_tfrecord(path: Path) -> Table:
         for name in COLUMNS:
             np.save(part / f"{name}.npy", getattr(table, name))
         part.rename(folder)
-    columns = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS]
-    return Table(enumerate_space(), *columns, dict.fromkeys(EPOCHS, KIND))
+    columns = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS}
+    return Table(enumerate_space(), kinds=dict.fromkeys(EPOCHS, KIND), **columns)
 
 
 def read_tfrecord(path: Path) -> Table:
@@ -89,7 +89,7 @@ def read_tfrecord(path: Path) -> Table:
 
 
 def records(path: Path) -> Iterator[bytes]:
-    """The payloads of a TFRecord file: length, its checksum, the bytes, their checksum; with a bar.
+    """Yield the payloads of a TFRecord file (length, checksum, bytes, checksum); shows a bar.
 
     Raises:
         TableError: the file is missing, or ends within a record.
@@ -126,7 +126,7 @@ def _parse(payload: bytes, space: Space, metrics_type: Any, path: Path) -> tuple
 
 
 def _metrics_type() -> Any:
-    """The message class of model_metrics.proto, described here since no .proto is compiled."""
+    """Build the message class of model_metrics.proto here, since no .proto is compiled."""
     file = descriptor_pb2.FileDescriptorProto(name="model_metrics.proto", package="nasbench", syntax="proto2")
     field = descriptor_pb2.FieldDescriptorProto
     one, many, evaluated = field.LABEL_OPTIONAL, field.LABEL_REPEATED, ".nasbench.EvaluationData"

@@ -27,7 +27,7 @@ INTERVAL = (0.025, 0.975)
 def agree(
     accuracy: Floats, measured: Ints, own: Path, trackers: Path, designs: Path, out: Path
 ) -> dict[str, Any]:
-    """Writes OUT/agree.json, fit.json and agree.png and returns the first.
+    """Write OUT/agree.json, fit.json and agree.png and return the first.
 
     Args:
         accuracy: what the table says of every cell of the space, the surrogate where it says nothing.
@@ -181,7 +181,7 @@ def beaten(ascending: Floats, accuracy: Floats) -> Floats:
 
 
 def explained(share: float, network: dict[str, Any]) -> dict[str, float]:
-    """A design in the numbers of the fit: share of cells that its cell beats; of `depths` the mean counts."""
+    """Describe a design in the fit's numbers: share of cells that its cell beats; of `depths` the mean."""
     return {
         "cell": share,
         "scale, doublings": float(np.log2(network["scale"])),
@@ -191,13 +191,13 @@ def explained(share: float, network: dict[str, Any]) -> dict[str, float]:
 
 
 def predicted_loss(share: float, network: dict[str, Any], fitted: dict[str, Any]) -> float:
-    """What `fit` expects a design to lose."""
+    """Return what `fit` expects a design to lose."""
     numbers = {"constant": 1.0, **explained(share, network)}
-    return sum(fitted["loss"][name][0] * value for name, value in numbers.items())
+    return sum(float(fitted["loss"][name][0]) * value for name, value in numbers.items())
 
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:
-    """A row a comparison."""
+    """Tabulate the comparisons, one a row."""
     rows = [["published accuracy against", "cells", "trainings", "Spearman", "95 % interval", "resolved"]]
     for kind, name, key in (
         ("cifar", "our accuracy on CIFAR-10", "accuracy"),
@@ -214,7 +214,7 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
 
 
 def table_of_fit(fitted: dict[str, Any]) -> list[list[str]]:
-    """A row a number of `explained`: what one more of it changes."""
+    """Tabulate what one more of each number of `explained` changes."""
     rows = [["one more of", "tracking loss", "AO on val"]]
     words = {"cell": "share of all cells that the cell beats", "scale, doublings": "doubling of the widths"}
     for name in fitted["loss"]:

@@ -47,7 +47,7 @@ def read_split(folder: Path) -> tuple[Pictures, Pictures]:
     pixels = np.empty((len(ends), SIDE, SIDE, 3), np.uint8)
     for i, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
         coded = np.frombuffer(header + body[start:end] + END_OF_JPEG, np.uint8)
-        pixels[i] = cv2.imdecode(coded, cv2.IMREAD_COLOR_RGB)
+        pixels[i] = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR_RGB))
     whole = Pictures(pixels, labels)
     return whole[:FIRST_OF_VALIDATION], whole[FIRST_OF_VALIDATION:]
 

@@ -24,6 +24,7 @@ from joblib import delayed
 from torch import Tensor
 
 from eval.results.host import describe_host
+from models.layout import channels_last
 from models.nas.network import NasBenchNetwork
 from models.nas.space import enumerate_space
 from tracker.arrays import Bools, Ints
@@ -76,7 +77,7 @@ def train_cell(
     torch.set_num_threads(1)
     torch.manual_seed(1000 * repeat + row % 1000)
     cell = enumerate_space()[row]
-    net = NasBenchNetwork(cell, scaled.stem, scaled.cells).to(memory_format=torch.channels_last)
+    net = channels_last(NasBenchNetwork(cell, scaled.stem, scaled.cells))
     steps = scaled.epochs * len(train) // BATCH
     optimiser = torch.optim.RMSprop(
         net.parameters(), RATE, alpha=0.9, eps=1.0, momentum=0.9, weight_decay=WEIGHT_DECAY

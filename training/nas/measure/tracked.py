@@ -31,6 +31,7 @@ from eval.data.sequences import read_frames, read_pack
 from eval.onepass.runner import START_SHIFTS, run
 from eval.results.host import describe_host
 from models.engine import TorchEngine
+from models.layout import channels_last
 from models.nas.space import enumerate_space
 from models.network import DepthGate, NetworkSpec, pixels
 from tracker import Tracker
@@ -90,7 +91,7 @@ def kept_samples(data: Path, teacher_files: tuple[Path, Path], count: int = SAMP
 
 
 def _keep(folder: Path, data: Path, teacher_files: tuple[Path, Path], starts: Ints) -> None:
-    """Samples from each of `starts`, with what the teacher says of them."""
+    """Write samples from each of `starts`, with what the teacher says of them."""
     stream = PairStream(open_store(data), SEED_OF_SAMPLES, "tracked")
     teacher = NanoTrackTeacher(*teacher_files, threads=1)
     teacher.fit(teacher.features(stream.batch(0, FITTED_ON)))
@@ -140,16 +141,16 @@ def losses_of(network: DepthGate, samples: Arrays, rows: Ints) -> Losses:
 
 
 def first_stage(design: Design) -> NetworkSpec:
-    """The design's first stage and its exit: a tracker of depth one."""
+    """Return the design's first stage and its exit: a tracker of depth one."""
     whole = design.network(enumerate_space())
     return NetworkSpec(whole.stages[:1], whole.heads[:1])
 
 
 def train_design(design: Design, seed: int, samples: Arrays) -> tuple[DepthGate, float]:
-    """A network trained on every sample once, and its tracking loss on the last of them; one thread."""
+    """Train a network on every sample once; also return its tracking loss on the last ones. One thread."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    network = DepthGate(first_stage(design)).to(memory_format=torch.channels_last).train()
+    network = channels_last(DepthGate(first_stage(design))).train()
     optimiser = torch.optim.AdamW(parameter_groups(network, WEIGHT_DECAY), RATE, betas=(0.9, 0.99))
     count = len(samples["boxes"])
     order = np.random.default_rng(seed).permutation(count)
@@ -189,7 +190,7 @@ def track_val(network: DepthGate, folder: Path) -> dict[str, float]:
 
 
 def one_deep(manifest: Manifest) -> Manifest:
-    """The shipped model's geometry and decoding for a tracker of one stage; every score is believed."""
+    """Return the shipped manifest cut to a tracker of one stage that believes every score."""
     geometry = replace(manifest.geometry, stage_sides=(SEARCH_SIDE,), template_sides=(TEMPLATE_SIDE,))
     return replace(
         manifest,

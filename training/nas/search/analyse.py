@@ -17,12 +17,12 @@ from eval.results.host import describe_host
 from eval.results.store import save_figure, write_json
 from models.cell_spec import OPS
 from models.nas.features import features
-from models.nas.raw_index import ILLEGAL, raw_index
+from models.nas.raw_index import ILLEGAL, INTERIOR, raw_index
 from models.nas.space import Space
 from tracker.arrays import Floats
 from training.nas.benchmark.landscape import Landscape, as_published
 from training.nas.benchmark.table import EPOCHS, Table
-from training.nas.search.searchers import INTERIOR, PAIRS, POWERS, SHIFTED, random_cells
+from training.nas.search.searchers import PAIRS, POWERS, SHIFTED, random_cells
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 SHAPES = {
@@ -36,7 +36,7 @@ SHORT = {op: op.removesuffix("-bn-relu") for op in OPS}
 
 
 def analyse(table: Table, landscape: Landscape, out: Path) -> dict[str, Any]:
-    """Writes OUT/analyse.json and analyse.png and returns the document."""
+    """Write OUT/analyse.json and analyse.png and return the document."""
     space, rows = table.space, table.rows
     seen, names = features(space, rows)
     best = table.as_published()[:, -1]
@@ -137,9 +137,8 @@ def walk_autocorrelation(landscape: Landscape, seed: int = 0) -> Floats:
                     break
             (adj, ops), row = new, there
     walks -= walks.mean()
-    return (
-        np.array([(walks[:, : STEPS - lag] * walks[:, lag:]).mean() for lag in range(LAGS + 1)]) / walks.var()
-    )
+    lagged = [(walks[:, : STEPS - lag] * walks[:, lag:]).mean() for lag in range(LAGS + 1)]
+    return np.asarray(lagged) / float(walks.var())
 
 
 def draw(document: dict[str, Any], table: Table, seconds: Floats, parameters: Floats, path: Path) -> None:

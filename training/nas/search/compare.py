@@ -148,7 +148,7 @@ def _timed(name: str, landscape: Landscape, limit: float, seed: int) -> tuple[st
 
 
 def _earlier(path: Path, source: str, best: float) -> dict[str, Any]:
-    """What a file already says of searchers on the same benchmark."""
+    """Return what a file already says of searchers on the same benchmark."""
     if not path.is_file():
         return {}
     document = json.loads(path.read_text())
@@ -172,7 +172,7 @@ def _curves(traces: list[Trace], limit: float) -> dict[str, Any]:
 
 
 def at(document: dict[str, Any], name: str, seconds: float, key: str = "mean") -> float | None:
-    """A searcher's number at a time of the grid, None where its run did not reach."""
+    """Return a searcher's number at a time of the grid, None where its run did not reach."""
     row = document["searchers"][name]
     grid = np.array(document["grid_seconds"])
     first = int(np.argmin(abs(grid - row["from_seconds"])))
@@ -182,7 +182,7 @@ def at(document: dict[str, Any], name: str, seconds: float, key: str = "mean") -
 
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:
-    """A row a searcher: mean regret in points ± its standard error at 10⁵, 10⁶ and 10⁷ seconds."""
+    """Tabulate mean regret in points ± its standard error at 10⁵, 10⁶ and 10⁷ seconds, a row per searcher."""
     times = {"10⁵ s": 1e5, "10⁶ s": 1e6, "10⁷ s": 1e7}
     rows = [["searcher", "seeds", "cells asked", *times, "CPU s a seed"]]
     for name, row in document["searchers"].items():

@@ -66,7 +66,7 @@ class Design:
         return raw_index().row(*self.raw)
 
     def network(self, space: Space) -> NetworkSpec:
-        """The network with an exit after every stage."""
+        """Return the network with an exit after every stage."""
         cell = space[self.row]
         stages = []
         for side, stem, width, depth in zip(SIDES, STEMS, WIDTHS, self.depths, strict=True):
@@ -104,7 +104,7 @@ def _channels(width: float) -> int:
 
 
 def random_design(rng: np.random.Generator, rows: Sequence[int] = ()) -> Design:
-    """A cell of `rows`, or one drawn as random search draws it; everything else uniform."""
+    """Draw a cell of `rows`, or one as random search draws it; everything else uniform."""
     choices = {name: _drawn(rng, values) for name, values in CHOICES.items()}
     return Design.of_row(_drawn(rng, rows), **choices) if rows else Design(next(random_cells(rng)), **choices)
 

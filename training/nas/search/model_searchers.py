@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+from typing import Any
 from weakref import finalize
 
 import numpy as np
@@ -29,13 +30,13 @@ OPERATIONS = tuple(f"operation {v}" for v in range(1, INTERIOR + 1))
 
 
 def raw_of(values: dict[str, int]) -> Raw:
-    """The cell of 21 binary and 5 ternary parameters (encoding A of automl/nas_benchmarks)."""
+    """Build the cell of 21 binary and 5 ternary parameters (encoding A of automl/nas_benchmarks)."""
     adj = sum(int(values[name]) << bit for bit, name in enumerate(EDGES))
     return Raw(adj, sum(int(values[name]) * int(p) for name, p in zip(OPERATIONS, POWERS, strict=True)))
 
 
 def values_of(raw: Raw) -> dict[str, int]:
-    """The inverse of raw_of."""
+    """Invert raw_of."""
     edges = {name: raw.adj >> bit & 1 for bit, name in enumerate(EDGES)}
     return edges | {name: raw.ops // int(p) % 3 for name, p in zip(OPERATIONS, POWERS, strict=True)}
 
@@ -43,13 +44,14 @@ def values_of(raw: Raw) -> dict[str, int]:
 class _Parzen:
     """optuna's tree of Parzen estimators over the 26 parameters."""
 
-    def __init__(self, seed: int, **settings: object) -> None:
+    def __init__(self, seed: int, **settings: Any) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         choice = optuna.distributions.CategoricalDistribution
         self._optuna = optuna
-        self._space = dict.fromkeys(EDGES, choice((0, 1))) | dict.fromkeys(OPERATIONS, choice((0, 1, 2)))
+        self._space: dict[str, Any] = dict.fromkeys(EDGES, choice((0, 1)))
+        self._space |= dict.fromkeys(OPERATIONS, choice((0, 1, 2)))
         self._study = optuna.create_study(
             direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, **settings)
         )

@@ -28,17 +28,19 @@ class Raw(NamedTuple):
     ops: int
 
     def cell(self) -> CellSpec:
-        """The cell as drawn, not pruned."""
+        """Return the cell as drawn, not pruned."""
         return CellSpec.from_code(MAX_VERTICES, self.adj, self.ops)
 
 
 class Searcher(Protocol):
+    """A search strategy: it proposes cells and is told what they reached."""
+
     def ask(self) -> tuple[Raw, int]:
-        """The next cell and its epochs (4, 12, 36 or 108)."""
+        """Return the next cell and its epochs (4, 12, 36 or 108)."""
         ...
 
     def tell(self, raw: Raw, epochs: int, accuracy: float) -> None:
-        """What the cell reached, 0 … 1; told once for every ask, in order."""
+        """Take in what the cell reached, 0 … 1; called once for every ask, in order."""
         ...
 
 
@@ -138,10 +140,10 @@ class LocalSearch:
         self._best: tuple[float, Raw] | None = None
 
     def ask(self) -> tuple[Raw, int]:
-        climbs = self._best is not None and (self._centre is None or self._best[0] > self._centre[0])
-        if not self._waiting and climbs:
-            self._centre, self._best = self._best, None
-            self._waiting = self._around(self._centre[1])
+        best, centre = self._best, self._centre
+        if not self._waiting and best is not None and (centre is None or best[0] > centre[0]):
+            self._centre, self._best = best, None
+            self._waiting = self._around(best[1])
         if not self._waiting:
             self._centre = self._best = None
             self._waiting = [next(self._cells)]

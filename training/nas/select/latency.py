@@ -6,11 +6,11 @@ run. The stages of a network take turns. A measured stage is kept in a file with
 goes on where it stopped; another host's file is refused.
 """
 
-import io
 import json
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import onnxruntime
@@ -20,6 +20,7 @@ from eval.results.host import describe_host
 from eval.results.store import write_json
 from eval.speed.stopwatch import Stopwatch
 from models.backbone import Stage, StageSpec
+from models.cell_spec import CellSpec
 from models.cost import conv_macs
 from models.export import BackboneGraph, StageGraph, stage_inputs
 from models.network import MAP_PX, NetworkSpec
@@ -48,7 +49,7 @@ class StageTimes:
     known: dict[str, StageCost]
 
     def of(self, network: NetworkSpec) -> list[StageCost]:
-        """The cost of every stage, measured where it is not known yet."""
+        """Return the cost of every stage; measure those that are not known yet."""
         carries = [None, *(stage.width for stage in network.stages[:-1])]
         return [self._stage(stage, carry) for stage, carry in zip(network.stages, carries, strict=True)]
 
@@ -65,7 +66,7 @@ class StageTimes:
 
 
 def open_times(file: Path) -> StageTimes:
-    """Times that were kept, or none yet.
+    """Open the times measured so far, none yet where there is no file.
 
     Raises:
         TrackerError: they were taken on another machine, or the file cannot be read.
@@ -99,7 +100,7 @@ def measure_stage(spec: StageSpec, carry: int | None) -> StageCost:
 
 
 def measure_network(name: str) -> dict[str, Any]:
-    """The entry of models/costs.json for a network of the registry, weights at random.
+    """Measure the entry of models/costs.json for a network of the registry, weights at random.
 
     Training weighs depth by it before there is an artefact to time.
 
@@ -149,17 +150,18 @@ class _Call(torch.nn.Module):
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         rest = list(inputs)
         crop = rest.pop(0) if self.reads_pixels else None
-        return self.stage(crop, rest.pop(0) if rest else None)
+        carry: torch.Tensor = self.stage(crop, rest.pop(0) if rest else None)
+        return carry
 
 
 def _graph(module: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Graph:
     """Export by torch's older exporter; the newer one, which writes the artefact, takes 20 times as long."""
-    written = io.BytesIO()
-    with warnings.catch_warnings():
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(module, tuple(inputs.values()), written, input_names=list(inputs), dynamo=False)
-    return written.getvalue(), inputs
+        path = Path(folder) / "graph.onnx"
+        torch.onnx.export(module, tuple(inputs.values()), path, input_names=list(inputs), dynamo=False)
+        return path.read_bytes(), inputs
 
 
-def _codes(cells: tuple[object, ...]) -> list[str]:
-    return [cell.hash() for cell in cells]  # type: ignore[attr-defined]
+def _codes(cells: tuple[CellSpec, ...]) -> list[str]:
+    return [cell.hash() for cell in cells]

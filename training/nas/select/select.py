@@ -59,12 +59,12 @@ Merits = Callable[[Design, float], tuple[float, ...]]
 
 
 def accuracy_and_features(design: Design, accuracy: float) -> tuple[float, ...]:
-    """What speaks for a design before anything was trained."""
+    """Return the merits of a design before anything was trained: accuracy of its cell, and features."""
     return accuracy, design.features()
 
 
 def expected(fitted: dict[str, Any], accuracy: Floats) -> Merits:
-    """What speaks for a design by training.nas.measure.agree.fit; `accuracy`: of every cell of the space."""
+    """Return the merits by training.nas.measure.agree.fit; `accuracy`: of every cell of the space."""
     ascending = np.sort(accuracy)
 
     def merits(design: Design, reached: float) -> tuple[float, ...]:
@@ -123,7 +123,8 @@ def front(weighed: Sequence[Weighed]) -> list[Weighed]:
     goods = np.array([(*w.merits, -w.ms) for w in weighed])
     as_good = (goods[:, None] >= goods[None]).all(2)
     better = as_good & (goods[:, None] > goods[None]).any(2)
-    return [w for w, beaten in zip(weighed, better.any(0), strict=True) if not beaten]
+    dominated = np.atleast_1d(better.any(0))
+    return [w for w, worse in zip(weighed, dominated, strict=True) if not worse]
 
 
 def document_of(
@@ -149,7 +150,7 @@ def document_of(
 
 
 def table_of(document: dict[str, Any]) -> list[list[str]]:
-    """Some of the front in order of time, the chosen design among them."""
+    """Tabulate some of the front in order of time, the selected design among them."""
     kept, chosen = document["front"], document.get("chosen")
     some = {int(i) for i in np.linspace(0, len(kept) - 1, ROWS_OF_TABLE).round()}
     shown = [e for i, e in enumerate(kept) if i in some or e == chosen]
@@ -164,7 +165,7 @@ def table_of(document: dict[str, Any]) -> list[list[str]]:
 
 
 def described(weighed: Weighed, space: Space) -> dict[str, Any]:
-    """A design as JSON."""
+    """Return a design as JSON."""
     design = weighed.design
     return {
         **asdict(design),
