@@ -129,7 +129,7 @@ def stage_inputs(network: DepthGate, k: int) -> dict[str, Tensor]:
         inputs[f"search_{side}"] = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     if k > 1:
         inputs["carry"] = torch.zeros(2, network.spec.stages[k - 2].width, MAP_PX, MAP_PX)
-    inputs[f"template_{k}"] = torch.zeros(2, 65, 96)
+    inputs[f"template_{k}"] = torch.zeros(2, *network.spec.heads[k - 1].template_shape)
     return inputs
 
 
