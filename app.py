@@ -136,7 +136,8 @@ class _Verbs(argparse._SubParsersAction):  # type: ignore[type-arg]
     def add_parser(self, name: str, **options: Any) -> argparse.ArgumentParser:
         if text := options.get("help"):
             options.setdefault("description", f"{text[0].upper()}{text[1:]}.")
-        return super().add_parser(name, **options)
+        parser: argparse.ArgumentParser = super().add_parser(name, **options)
+        return parser
 
 
 class _Parser(argparse.ArgumentParser):
@@ -153,11 +154,11 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser = _Parser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="depthgate", description="Track an object, spending on each frame only what it needs."
     )
     parser.add_argument("--version", action=_Version, help="print it and exit")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=type(parser))
     _add_track(verbs, common)
     _add_train(verbs, common)
     _add_export(verbs, common)

@@ -25,7 +25,8 @@ class Record:
     """Opens the results of a run, whose first frame is shown at `begins`; the stack closes them.
 
     Args:
-        depths: stages of the network; limits: scores of the deepest exit below which a target is LOST, and UNSURE.
+        depths: stages of the network.
+        limits: scores of the deepest exit below which a target is LOST, and UNSURE.
 
     Attributes:
         notes: what the user should know of the results.
