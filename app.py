@@ -10,13 +10,14 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from arguments import box, count, positive
 from eval import verbs as evaluation
 from training.nas import verbs as search
 
-DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_USE, SIGNALLED = 0, 1, 2, 128
+INTERRUPTED = SIGNALLED + signal.SIGINT
 BASE = "pip install -e . here, or run what make demo makes: .venv/bin/python"
 EXTRAS = {
     "eval": "eval",
@@ -25,11 +26,28 @@ EXTRAS = {
     "training": "train",
     "training.nas": "search",
 }
-QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+QUIET = {
+    "OPENCV_LOG_LEVEL": "SILENT",
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    "PYGAME_HIDE_SUPPORT_PROMPT": "1",
+}
+TRACK_EXAMPLES = """\
+examples:
+  python app.py track clip.mp4 --box 312,140,64,90 --save out.mp4
+  python app.py track 'frames/%04d.jpg' --box 312,140,64,90 --picture out.png --csv - | column -s, -t
+  python app.py track 0 --window
+
+the box: leave --box out where there is a display, and draw it. Elsewhere open the frame in any viewer that
+shows the pointer's position (frame 0 as a picture: ffmpeg -i clip.mp4 -frames:v 1 frame.png) and read off
+the target's left, top, width and height.
+
+budgets: none is the calibrated default; full runs every stage; depth:K always stops at exit K; 0.2GMAC spends
+so many multiply-accumulates a frame in the mean.
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb; returns the exit code: 0 done, 1 a fault of ours, 2 of what was given, 130 Ctrl-C."""
+    """Run one verb; returns the exit code: 0 done, 1 a fault of ours, 2 of what was given, 128 + a signal."""
     try:
         return _run(_parsed(_joined(sys.argv[1:] if argv is None else argv)))
     except KeyboardInterrupt:
@@ -112,8 +130,22 @@ def _joined(words: list[str]) -> list[str]:
     return joined
 
 
+class _Verbs(argparse._SubParsersAction):  # type: ignore[type-arg]
+    """Verbs that begin their own help with the line that the help of all has for them."""
+
+    def add_parser(self, name: str, **options: Any) -> argparse.ArgumentParser:
+        if text := options.get("help"):
+            options.setdefault("description", f"{text[0].upper()}{text[1:]}.")
+        parser: argparse.ArgumentParser = super().add_parser(name, **options)
+        return parser
+
+
 class _Parser(argparse.ArgumentParser):
     """One line for a wrong use, in the words of every other error."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.register("action", "parsers", _Verbs)
 
     def error(self, message: str) -> "None":  # type: ignore[override]
         self.exit(WRONG_USE, f"depthgate: error: {message}; {self.prog} --help shows how\n")
@@ -125,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser(
         prog="depthgate", description="Track an object, spending on each frame only what it needs."
     )
+    parser.add_argument("--version", action=_Version, help="print it and exit")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=type(parser))
     _add_track(verbs, common)
     _add_train(verbs, common)
@@ -133,6 +166,22 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add(verbs, common)
     search.add(verbs, common)
     return parser
+
+
+class _Version(argparse.Action):
+    """Looked up only when asked for."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"depthgate {version('depthgate')}")
+        except PackageNotFoundError:
+            print("depthgate, not installed: run from its sources")
+        parser.exit()
 
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -144,9 +193,13 @@ def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="follow a target through a video, folder, camera or stream",
         description="Follow one target from its box in the first frame.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=TRACK_EXAMPLES,
     )
     p.add_argument(
-        "source", help="video file, folder of pictures, camera index (0), or URL (rtsp://, http://)"
+        "source",
+        help="video file, folder or pattern of pictures (frames/, 'frames/%%04d.png'), camera index (0), "
+        "or URL (rtsp://, http://)",
     )
     p.add_argument(
         "--box", type=box, metavar="x,y,w,h", help="the target in the first frame, pixels; else draw it"
@@ -155,11 +208,22 @@ def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--end", type=positive, metavar="FRAME", help="frame to stop before (default: the source's end)"
     )
-    what = p.add_argument_group("results")
+    pace = p.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--every-frame",
+        dest="newest",
+        action="store_const",
+        const=False,
+        help="drop no frame (default: cameras and endless streams do, when tracking is slower)",
+    )
+    pace.add_argument(
+        "--newest", dest="newest", action="store_const", const=True, help="always the newest frame"
+    )
+    what = p.add_argument_group("results", "- in place of FILE is the standard output")
     what.add_argument("--save", type=Path, metavar="OUT.mp4", help="annotated video (H.264)")
     what.add_argument("--picture", type=Path, metavar="OUT.png", help="film strip and timeline of the run")
     for kind, text in (
-        ("csv", "frame,x,y,w,h,score,present,depth,ms"),
+        ("csv", "frame,x,y,w,h,score,present,depth,ms,time_s,given"),
         ("json", "the same and more as JSON Lines"),
         ("mot", "MOT challenge rows"),
         ("vot", "VOT rows"),
@@ -177,7 +241,8 @@ def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 
 def _track(arguments: argparse.Namespace) -> int:
-    from tracker.follow import Wanted, follow
+    from tracker.follow import follow
+    from tracker.wanted import Wanted
 
     rows = {kind: getattr(arguments, kind) for kind in ("csv", "json", "mot", "vot", "got10k")}
     wanted = Wanted(
@@ -185,6 +250,7 @@ def _track(arguments: argparse.Namespace) -> int:
         box=arguments.box,
         start=arguments.start,
         end=arguments.end,
+        newest=arguments.newest,
         model=arguments.model,
         budget=arguments.budget,
         threads=arguments.threads,
@@ -193,7 +259,8 @@ def _track(arguments: argparse.Namespace) -> int:
         rows={kind: path for kind, path in rows.items() if path is not None},
         window=arguments.window,
     )
-    return DONE if follow(wanted) else INTERRUPTED
+    ended_by = follow(wanted)
+    return SIGNALLED + ended_by if ended_by else DONE
 
 
 def _add_train(verbs: Verbs, common: argparse.ArgumentParser) -> None:

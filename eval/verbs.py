@@ -115,7 +115,7 @@ def _eval_sweep(arguments: argparse.Namespace) -> int:
 
 
 def _eval_presence(arguments: argparse.Namespace) -> int:
-    from eval.onepass.presence import evaluate_presence
+    from eval.onepass.long_term import evaluate_presence
     from eval.results.tables import presence_table
 
     names = tuple(arguments.contenders.split(","))

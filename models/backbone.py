@@ -7,11 +7,13 @@ stem of stride-2 convolutions; cell j of the map is centred on pixel 16·j.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import cast
 
 from torch import Tensor, nn
 
-from models.cell import Cell, conv_bn
+from models.cell import Cell, conv_bn, separable_halving
 from models.cell_spec import CellSpec
 
 
@@ -27,6 +29,7 @@ class StageSpec:
         early: cells before those, on a grid twice as fine: the stem is one convolution
             shorter, and a stride-2 convolution follows them.
         separable, squeeze: how the cells are realised (models.cell.Cell).
+        separable_stem: the stride-2 convolutions after the first are split into depthwise and pointwise ones.
     """
 
     side: int | None
@@ -36,6 +39,7 @@ class StageSpec:
     early: tuple[CellSpec, ...] = ()
     separable: bool = False
     squeeze: bool = False
+    separable_stem: bool = False
 
 
 class Stage(nn.Module):
@@ -44,8 +48,10 @@ class Stage(nn.Module):
     def __init__(self, spec: StageSpec, carry: int | None) -> None:
         super().__init__()
         widths = (3, *spec.stem)
+        halve = separable_halving if spec.separable_stem else partial(conv_bn, kernel=3, stride=2)
         self.stem = nn.Sequential(
-            *(conv_bn(a, b, 3, stride=2) for a, b in zip(widths, spec.stem, strict=False))
+            *(conv_bn(3, b, 3, stride=2) for b in spec.stem[:1]),
+            *(halve(a, b) for a, b in pairwise(spec.stem)),
         )
         self.early = nn.Sequential(
             *(Cell(cell, widths[-1], widths[-1], spec.separable, spec.squeeze) for cell in spec.early)
@@ -53,7 +59,7 @@ class Stage(nn.Module):
         start = widths[-1] if spec.stem else carry
         assert start is not None, "the first stage reads pixels"
         if spec.early:
-            self.early.append(conv_bn(start, spec.width, 3, stride=2))
+            self.early.append(halve(start, spec.width))
             start = spec.width
         self.join = conv_bn(carry, start, 1) if spec.stem and carry is not None else None
         inputs = [start, *[spec.width] * len(spec.cells)][: len(spec.cells)]

@@ -1,6 +1,10 @@
-"""The model card: what an artefact is, what made it, and on which terms; from its manifest alone."""
+"""The model card: what an artefact is, what made it, and on which terms; from its manifest, and beside it."""
 
+import hashlib
+from pathlib import Path
 from typing import Any
+
+from tracker.files import write_json, write_text
 
 TERMS = (
     "The weights were trained on research data (frames of published tracking benchmarks and photographs "
@@ -8,6 +12,16 @@ TERMS = (
     "The licence of the code does not cover them; see tracker/zoo/LICENSE. "
     "Who needs a model for a product trains one on data of their own."
 )
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write manifest.json with the digests of the folder's graphs and weights, and card.md."""
+    files = sorted((*folder.glob("*.onnx"), folder / "weights.safetensors"))
+    manifest["files"] = {
+        f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.name != "tracker.onnx"
+    }
+    write_json(folder / "manifest.json", manifest)
+    write_text(folder / "card.md", card(manifest))
 
 
 def card(manifest: dict[str, Any]) -> str:

@@ -47,15 +47,22 @@ def separable(channels: int, kernel: int) -> nn.Sequential:
     )
 
 
+def separable_halving(cin: int, cout: int) -> nn.Sequential:
+    """Depthwise 3×3 of stride 2 and pointwise 1×1, each with batch norm, ReLU at the end."""
+    return nn.Sequential(
+        nn.Conv2d(cin, cin, 3, 2, padding=1, groups=cin, bias=False),
+        nn.BatchNorm2d(cin),
+        conv_bn(cin, cout, 1),
+    )
+
+
 class SqueezeExcite(nn.Module):
     """Channels weighed by what the whole map shows, N×C×H×W to the same (Hu et al., arXiv 1709.01507)."""
 
-    REDUCTION = 4
-
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, reduction: int = 4) -> None:
         super().__init__()
-        self.squeeze = nn.Conv2d(channels, channels // self.REDUCTION, 1)
-        self.excite = nn.Conv2d(channels // self.REDUCTION, channels, 1)
+        self.squeeze = nn.Conv2d(channels, channels // reduction, 1)
+        self.excite = nn.Conv2d(channels // reduction, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         seen = torch.relu(self.squeeze(x.mean((2, 3), keepdim=True)))

@@ -69,8 +69,10 @@ def macs(network: DepthGate) -> tuple[list[int], list[int]]:
         for k, spec in enumerate(network.spec.stages, start=1):
             counts.clear()
             crop = None if spec.side is None else torch.zeros(1, 3, spec.side, spec.side)
-            template = torch.zeros(1, TEMPLATE_CELLS + 1, EMBEDDING)
+            head = network.spec.heads[k - 1]
+            template = torch.zeros(1, *head.template_shape)
             carry = network.stage(k, crop, carry, template).carry
-            per_stage.append(sum(counts.values()) + TEMPLATE_CELLS * EMBEDDING * MAP_PX**2)
+            correlations = max(1, head.branches) * TEMPLATE_CELLS * EMBEDDING * MAP_PX**2
+            per_stage.append(sum(counts.values()) + correlations)
             without_exit.append(sum(n for conv, n in counts.items() if conv in backbone))
     return per_stage, without_exit[:-1]

@@ -7,20 +7,123 @@ section 3.2): each of the 8×8 template cells gives one similarity map.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.cell import conv_bn, separable
+from models.cell import SqueezeExcite, conv_bn, separable
 
 EMBEDDING = 96
 TEMPLATE_CELLS = 64
+TEMPLATE_ROWS = TEMPLATE_CELLS + 1
 EPSILON = 1e-6  # a flat map has no kurtosis; the ONNX exporter folds away what is below 1e-8
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """How much an exit spends on its answer.
+
+    Attributes:
+        channels: of the towers.
+        branches: correlations: 1, which score and box share, 2, one each, each weighed and smoothed, or 0:
+            MixedExit.
+        layers: separable 5×5 convolutions of either tower.
+    """
+
+    channels: int
+    branches: int = 1
+    layers: int = 1
+
+    @property
+    def template_shape(self) -> tuple[int, int]:
+        """Rows and columns of what an exit keeps of the template."""
+        return max(1, self.branches) * TEMPLATE_ROWS, EMBEDDING + (self.branches > 0)
+
+
+class Correlation(nn.Module):
+    """Compare every search cell with every template cell, and fuse the maps with the modulated embedding."""
+
+    def __init__(self, channels: int, refined: bool) -> None:
+        super().__init__()
+        self.kernels = nn.Conv2d(EMBEDDING, EMBEDDING, 1)
+        self.level = nn.Conv2d(EMBEDDING, 1, 1)
+        self.modulation = nn.Conv2d(EMBEDDING, EMBEDDING, 1)
+        self.refine = Refine(TEMPLATE_CELLS) if refined else nn.Identity()
+        self.fuse = conv_bn(TEMPLATE_CELLS + EMBEDDING, channels, 1)
+
+    def template(self, embedding: Tensor) -> Tensor:
+        """Embedding of the template N×96×8×8 to rows N×65×97.
+
+        Rows 0 … 63 correlate, their last column is added to the similarity; row 64 modulates channels
+        (mean of the central 4×4 cells), its last column is unused.
+        """
+        rows = torch.cat([self.kernels(embedding), self.level(embedding)], 1).flatten(2).transpose(1, 2)
+        centre = self.modulation(embedding[:, :, 2:6, 2:6]).mean((2, 3))
+        return torch.cat([rows, F.pad(centre, (0, 1))[:, None]], 1)
+
+    def forward(self, embedding: Tensor, rows: Tensor) -> Tensor:
+        """Search embedding N×96×h×w and the template's rows N×65×97 to N×channels×h×w."""
+        n, c, h, w = embedding.shape
+        kernels, level = rows[:, :TEMPLATE_CELLS, :c], rows[:, :TEMPLATE_CELLS, c:]
+        similarity = (torch.matmul(kernels, embedding.flatten(2)) + level).reshape(n, TEMPLATE_CELLS, h, w)
+        modulated = embedding * rows[:, TEMPLATE_CELLS, :c].reshape(n, c, 1, 1)
+        fused: Tensor = self.fuse(torch.cat([self.refine(similarity), modulated], 1))
+        return fused
+
+
+class Refine(nn.Module):
+    """Weigh the similarity maps by what they show, and smooth each over 2×2 cells (NanoTrack v3's form)."""
+
+    def __init__(self, maps: int) -> None:
+        super().__init__()
+        self.weigh = SqueezeExcite(maps, reduction=1)
+        self.smooth = nn.Conv2d(maps, maps, 2, groups=maps)
+        self.spread = nn.Conv2d(maps, maps, 1)
+
+    def forward(self, similarity: Tensor) -> Tensor:
+        smoothed = self.smooth(F.pad(self.weigh(similarity), (1, 0, 1, 0)))
+        spread: Tensor = self.spread(smoothed.clamp(0, 6))
+        return spread
 
 
 class Exit(nn.Module):
     """Embedding, correlation, and the score and ltrb heads of one depth."""
+
+    def __init__(self, width: int, spec: HeadSpec) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(width, EMBEDDING, 1)
+        correlations = [Correlation(spec.channels, refined=spec.branches > 1) for _ in range(spec.branches)]
+        self.correlations = cast("Sequence[Correlation]", nn.ModuleList(correlations))
+        self.score_tower, self.box_tower = (
+            nn.Sequential(*(separable(spec.channels, 5) for _ in range(spec.layers))) for _ in range(2)
+        )
+        self.score = nn.Conv2d(spec.channels, 1, 1)
+        self.box = nn.Conv2d(spec.channels, 4, 1)
+        _start_unsure(self.score, self.box)
+
+    def heads(self) -> list[nn.Module]:
+        """Return everything but the embedding."""
+        return [child for name, child in self.named_children() if name != "embed"]
+
+    def template(self, embedding: Tensor) -> Tensor:
+        """Embedding of the template N×96×8×8 to the rows N×(65·branches)×97 of this exit's correlations."""
+        return torch.cat([c.template(embedding) for c in self.correlations], 1)
+
+    def forward(self, embedding: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """Search embedding N×96×h×w and the template's rows to logits N×1×h×w and ltrb N×4×h×w in strides."""
+        each = template.split(TEMPLATE_ROWS, 1)
+        seen = [c(embedding, rows) for c, rows in zip(self.correlations, each, strict=True)]
+        score = self.score(self.score_tower(seen[0]))
+        ltrb = torch.exp(self.box(self.box_tower(seen[-1])).float().clamp(-4.0, 3.0))
+        return score, ltrb
+
+
+class MixedExit(nn.Module):
+    """The first release's form: one correlation, a dense 3×3 for both towers, one separable 5×5 each."""
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
@@ -33,10 +136,11 @@ class Exit(nn.Module):
         self.box_tower = separable(channels, 5)
         self.score = nn.Conv2d(channels, 1, 1)
         self.box = nn.Conv2d(channels, 4, 1)
-        assert self.score.bias is not None and self.box.bias is not None
-        nn.init.constant_(self.score.bias, -2.0)
-        nn.init.normal_(self.box.weight, 0, 0.01)
-        nn.init.constant_(self.box.bias, 0.7)
+        _start_unsure(self.score, self.box)
+
+    def heads(self) -> list[nn.Module]:
+        """Return everything but the embedding."""
+        return [child for name, child in self.named_children() if name != "embed"]
 
     def template(self, embedding: Tensor) -> Tensor:
         """Embedding of the template N×96×8×8 to this exit's kernels N×65×96.
@@ -57,6 +161,19 @@ class Exit(nn.Module):
         score = self.score(self.score_tower(x))
         ltrb = torch.exp(self.box(self.box_tower(x)).float().clamp(-4.0, 3.0))
         return score, ltrb
+
+
+def _start_unsure(score: nn.Conv2d, box: nn.Conv2d) -> None:
+    """Set the last layers so that a fresh exit says background, and boxes of two strides a side."""
+    assert score.bias is not None and box.bias is not None
+    nn.init.constant_(score.bias, -2.0)
+    nn.init.normal_(box.weight, 0, 0.01)
+    nn.init.constant_(box.bias, 0.7)
+
+
+def make_exit(width: int, spec: HeadSpec) -> Exit | MixedExit:
+    """Return the exit of a stage of `width` channels."""
+    return Exit(width, spec) if spec.branches else MixedExit(width, spec.channels)
 
 
 def statistics(score: Tensor, depth: float) -> Tensor:

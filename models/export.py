@@ -7,7 +7,6 @@ deeper branches hold their own weights: ONNX Runtime optimises a branch only
 then, and runs nothing of it after a stop.
 """
 
-import hashlib
 import json
 import shutil
 import warnings
@@ -20,11 +19,11 @@ import yaml
 from onnx import TensorProto, compose, helper
 from torch import Tensor, nn
 
-from models.card import card
+from models.card import write_manifest
 from models.cost import macs, measured
 from models.engine import load_network
 from models.network import MAP_PX, SEARCH_PX, STRIDE, TEMPLATE_PX, DepthGate, pixels
-from tracker.files import replacing_folder, write_bytes, write_json, write_text
+from tracker.files import replacing_folder, write_bytes
 
 OPSET = 18
 FORMAT = 1
@@ -132,7 +131,7 @@ def stage_inputs(network: DepthGate, k: int) -> dict[str, Tensor]:
         inputs[f"search_{side}"] = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     if k > 1:
         inputs["carry"] = torch.zeros(2, network.spec.stages[k - 2].width, MAP_PX, MAP_PX)
-    inputs[f"template_{k}"] = torch.zeros(2, 65, 96)
+    inputs[f"template_{k}"] = torch.zeros(2, *network.spec.heads[k - 1].template_shape)
     return inputs
 
 
@@ -201,16 +200,6 @@ def _manifest(network: DepthGate, architecture: str, training: dict[str, Any]) -
         },
         "training": training,
     }
-
-
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write manifest.json with the digests of the folder's graphs and weights, and card.md."""
-    files = sorted((*folder.glob("*.onnx"), folder / "weights.safetensors"))
-    manifest["files"] = {
-        f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.name != "tracker.onnx"
-    }
-    write_json(folder / "manifest.json", manifest)
-    write_text(folder / "card.md", card(manifest))
 
 
 def single_graph(folder: Path, path: Path) -> Path:

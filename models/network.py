@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.backbone import Backbone, StageSpec
-from models.exits import Exit, statistics
+from models.exits import Exit, HeadSpec, MixedExit, make_exit, statistics
 from models.gates import Gate
 
 SEARCH_PX, TEMPLATE_PX, STRIDE, MAP_PX = 256, 128, 16, 16
@@ -16,10 +16,10 @@ SEARCH_PX, TEMPLATE_PX, STRIDE, MAP_PX = 256, 128, 16, 16
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Stages, and the channels of the heads at every exit."""
+    """Stages from the cheapest on, and the head of each one's exit."""
 
     stages: tuple[StageSpec, ...]
-    head_channels: int
+    heads: tuple[HeadSpec, ...]
 
 
 @dataclass
@@ -40,8 +40,10 @@ class DepthGate(nn.Module):
         super().__init__()
         self.spec = spec
         self.backbone = Backbone(spec.stages)
-        exits = nn.ModuleList(Exit(stage.width, spec.head_channels) for stage in spec.stages)
-        self.exits = cast("Sequence[Exit]", exits)
+        exits = nn.ModuleList(
+            make_exit(stage.width, head) for stage, head in zip(spec.stages, spec.heads, strict=True)
+        )
+        self.exits = cast("Sequence[Exit | MixedExit]", exits)
         self.gates = nn.ModuleList(Gate() for _ in spec.stages[:-1])
         for module in self.backbone.modules():
             if isinstance(module, nn.Conv2d):
@@ -56,11 +58,11 @@ class DepthGate(nn.Module):
         return [exit_.embed(f) for exit_, f in zip(self.exits, self.backbone(crops), strict=True)]
 
     def template(self, crops: dict[int, Tensor]) -> list[Tensor]:
-        """Turn the template's crops into the kernels N×65×96 of every exit."""
+        """Turn the template's crops into the rows that every exit correlates with (Exit.template)."""
         return self.templates_from(self.exits[-1].embed(self.backbone(crops)[-1]))
 
     def templates_from(self, embedding: Tensor) -> list[Tensor]:
-        """Turn the template's embedding at the deepest exit, N×96×8×8, into the kernels of every exit."""
+        """Turn the template's embedding at the deepest exit, N×96×8×8, into the rows of every exit."""
         return [exit_.template(embedding) for exit_ in self.exits]
 
     def stage(self, k: int, crop: Tensor | None, carry: Tensor | None, template: Tensor) -> StageResult:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from models.backbone import StageSpec
 from models.cell_spec import CONV1X1, CONV3X3, CellSpec
+from models.exits import HeadSpec
 from models.network import DepthGate, NetworkSpec
 from models.resnet import RESNET_50, WIDTH, ResNet
 
@@ -21,6 +22,8 @@ SELECTED = CellSpec.from_edges(
     ((0, 1), (0, 2), (0, 3), (2, 3), (1, 4), (3, 4)),
 )
 
+LEAN, WIDE, MIXED = HeadSpec(64), HeadSpec(96, branches=2, layers=2), HeadSpec(48, branches=0)
+
 NETWORKS = {
     "depthgate-s": NetworkSpec(
         stages=(
@@ -29,7 +32,25 @@ NETWORKS = {
             StageSpec(side=256, stem=(16, 24, 48, 96), width=96, cells=(CELL, CELL)),
             StageSpec(side=None, stem=(), width=128, cells=(CELL, CELL)),
         ),
-        head_channels=48,
+        heads=(MIXED,) * 4,
+    ),
+    "depthgate-s2": NetworkSpec(
+        stages=(
+            StageSpec(128, (16, 32, 64), 64, (SELECTED, SELECTED), separable=True),
+            StageSpec(None, (), 96, (SELECTED, SELECTED), separable=True),
+            StageSpec(
+                256,
+                (16, 32, 64),
+                128,
+                (SELECTED, SELECTED),
+                early=(SELECTED, SELECTED),
+                separable=True,
+                squeeze=True,
+                separable_stem=True,
+            ),
+            StageSpec(None, (), 160, (SELECTED, SELECTED), separable=True, squeeze=True),
+        ),
+        heads=(LEAN, LEAN, WIDE, WIDE),
     ),
     "depthgate-n": NetworkSpec(
         stages=(
@@ -38,7 +59,7 @@ NETWORKS = {
             StageSpec(side=256, stem=(16, 32, 64), width=120, cells=(), early=(SELECTED,)),
             StageSpec(side=None, stem=(), width=160, cells=(SELECTED,)),
         ),
-        head_channels=48,
+        heads=(MIXED,) * 4,
     ),
 }
 

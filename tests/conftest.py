@@ -3,6 +3,7 @@
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -47,3 +48,16 @@ def manifest() -> Manifest:
 def frame() -> np.ndarray:
     """240×320 pixels of noise."""
     return np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Eight pictures of a bright square that moves to the right."""
+    path = tmp_path / "frames"
+    path.mkdir()
+    noise = np.random.default_rng(0).integers(0, 60, (120, 160, 3), dtype=np.uint8)
+    for i in range(8):
+        picture = noise.copy()
+        picture[40:70, 50 + i : 80 + i] = (40, 220, 240)
+        cv2.imwrite(str(path / f"{i}.png"), picture)
+    return path

@@ -1,6 +1,8 @@
-"""A manifest of round numbers, and an engine that answers what a test tells it."""
+"""A manifest of round numbers, an engine that answers what a test tells it, and a disk that is full."""
 
-from collections.abc import Callable, Mapping
+import resource
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -125,3 +127,14 @@ class SeeingEngine(FakeEngine):
         if self._found:
             self._output = answer(tuple(min(c, 15) for c in self._cell), self.score(k))
             self._output.ltrb[0] = np.reshape(self._sides * 2, (4, 1, 1))
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """No file may grow beyond `size` bytes: what a full disk does, as EFBIG."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -1,78 +1,15 @@
 """The command line as a person meets it: files, messages, exit codes."""
 
 import importlib
-import json
 import os
+import re
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
-import app
-from tracker.outputs import CSV_HEADER
+from tests.command_line import BOX, new_process, run
 from tracker.zoo import find
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Eight pictures of a bright square that moves to the right."""
-    path = tmp_path / "frames"
-    path.mkdir()
-    noise = np.random.default_rng(0).integers(0, 60, (120, 160, 3), dtype=np.uint8)
-    for i in range(8):
-        picture = noise.copy()
-        picture[40:70, 50 + i : 80 + i] = (40, 220, 240)
-        cv2.imwrite(str(path / f"{i}.png"), picture)
-    return path
-
-
-ROOT = Path(__file__).parents[1]
-BOX = ["--box", "50,40,30,30"]
-
-
-def run(*arguments: object) -> int:
-    """The exit code, however it comes."""
-    try:
-        return app.main([str(a) for a in arguments])
-    except SystemExit as end:
-        return int(end.code or 0)
-
-
-def new_process(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """The code in a Python of its own, at the project's root; Ctrl-C is heard even where ours ignores it."""
-    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    command = [sys.executable, "-c", heard + code, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
-def test_track_leaves_a_video_rows_and_a_picture(folder, tmp_path, capsys):
-    out = {kind: tmp_path / f"out.{kind}" for kind in ("mp4", "png", "csv", "jsonl", "mot")}
-    flags = ["--save", out["mp4"], "--picture", out["png"], "--csv", out["csv"], "--json", out["jsonl"]]
-    assert run("track", folder, *BOX, *flags, "--mot", out["mot"]) == 0
-    rows = out["csv"].read_text().splitlines()
-    assert rows[0] == CSV_HEADER and len(rows) == 9
-    assert rows[1].startswith("0,50.000,40.000,30.000,30.000,1.0000,1,,")
-    assert len(out["jsonl"].read_text().splitlines()) == len(out["mot"].read_text().splitlines()) == 8
-    capture = cv2.VideoCapture(str(out["mp4"]))
-    assert sum(capture.read()[0] for _ in range(8)) == 8
-    assert cv2.imread(str(out["png"])).shape[1] == 1280
-    said = capsys.readouterr().err
-    for part in ("8/8 frames", "fps", "mean depth", "frames per depth", "lost 0", f"saved {out['mp4']}"):
-        assert part in said
-
-
-def test_budget_start_and_end(folder, tmp_path):
-    flags = ["--budget", "depth:3", "--start", "2", "--end", "6", "--json", tmp_path / "rows"]
-    assert run("track", folder, "--box", "52,40,30,30", *flags) == 0
-    rows = [json.loads(line) for line in (tmp_path / "rows").read_text().splitlines()]
-    assert [row["frame"] for row in rows] == [2, 3, 4, 5]
-    assert [row["depth"] for row in rows] == [None, 3, 3, 3]
-
 
 WRONG = [
     pytest.param(["none.mp4", *BOX], "does not exist", id="missing source"),
@@ -94,6 +31,7 @@ WRONG = [
     pytest.param(["{frames}", *BOX, "--save", "x.gif"], "name it .mp4", id="no video of ours"),
     pytest.param(["{frames}", *BOX, "--picture", "x.foo"], "name it .png", id="not a picture's name"),
     pytest.param(["{frames}", *BOX, "--start", "50"], "no frame 50", id="start after the end"),
+    pytest.param(["{frames}", *BOX, "--start", "4", "--end", "4"], "leaves none", id="empty range"),
     pytest.param(["{frames}", *BOX, "--start", "-1"], "whole number", id="negative start"),
     pytest.param(["{frames}", *BOX, "--threads", "0"], "whole number from 1", id="no threads"),
     pytest.param(["{frames}", *BOX, "--speed", "9"], "--help", id="unknown flag"),
@@ -130,74 +68,19 @@ def test_a_bad_source_says_nothing_but_the_one_line(tmp_path, source, reason):
     assert line.startswith("depthgate: error:") and reason in line
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        pytest.param(["{frames}", "--box", "500,500,10,10"], id="box"),
-        pytest.param(["{broken}", *BOX], id="first picture"),
-        pytest.param(["{text}", *BOX], id="source"),
-        pytest.param(["{frames}", *BOX, "--start", "50"], id="start"),
-        pytest.param(["{frames}", *BOX, "--budget", "warp"], id="budget"),
-        pytest.param(["{frames}", *BOX, "--picture", "x.foo"], id="another result's name"),
-    ],
-)
-def test_older_results_outlive_a_wrong_start(folder, tmp_path, arguments):
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "0.png").write_bytes(b"broken")
-    (tmp_path / "text.xyz").write_text("not a video")
-    places = {"broken": tmp_path / "broken", "text": tmp_path / "text.xyz", "frames": folder}
-    results = {flag: tmp_path / f"old.{flag}" for flag in ("csv", "json", "mp4")}
-    for path in results.values():
-        path.write_text("of an earlier run")
-    flags = ["--csv", results["csv"], "--json", results["json"], "--save", results["mp4"]]
-    assert run("track", *(a.format(**places) for a in arguments), *flags) == 2
-    assert [path.read_text() for path in results.values()] == ["of an earlier run"] * 3
-
-
 def test_a_box_may_begin_left_of_the_frame(folder, tmp_path):
     assert run("track", folder, "--box", "-5,40,30,30", "--csv", tmp_path / "rows.csv") == 0
     assert (tmp_path / "rows.csv").read_text().splitlines()[1].startswith("0,-5.000,40.000")
 
 
-def test_a_size_that_changes_midway_keeps_what_was_written(folder, tmp_path, capsys):
-    cv2.imwrite(str(folder / "5.png"), np.zeros((60, 80, 3), np.uint8))
-    flags = ["--csv", tmp_path / "rows.csv", "--save", tmp_path / "out.mp4"]
-    assert run("track", folder, *BOX, *flags) == 2
+def test_a_start_that_is_seldom_meant_is_warned_of(folder, tmp_path, monkeypatch, capsys):
+    rows = tmp_path / "rows.csv"
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
+    box = ["--box", "-5000,-5000,20000,20000"]
+    assert run("track", folder, *box, "--csv", rows, "--threads", 2, "--budget", "depth:1") == 0
     said = capsys.readouterr().err
-    assert "80x60 after 160x120" in said and "--start 5 --box" in said and "init" not in said
-    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1 + 5
-    capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
-    assert [capture.read()[0] for _ in range(6)] == [True] * 5 + [False]
-
-
-def test_a_broken_picture_midway_keeps_what_was_written(folder, tmp_path, capsys):
-    (folder / "3.png").write_bytes(b"broken")
-    assert run("track", folder, *BOX, "--csv", tmp_path / "rows.csv") == 2
-    assert "3.png cannot be decoded" in capsys.readouterr().err
-    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1 + 3
-
-
-def test_a_truncated_video_is_tracked_as_far_as_it_goes(folder, tmp_path, capsys):
-    whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
-    assert run("track", folder, *BOX, "--save", whole) == 0
-    remuxed(whole, cut)
-    cut.write_bytes(cut.read_bytes()[: int(cut.stat().st_size * 0.75)])
-    assert run("track", cut, *BOX, "--csv", tmp_path / "rows.csv") == 2
-    assert "truncated" in capsys.readouterr().err
-    assert 2 <= len((tmp_path / "rows.csv").read_text().splitlines()) - 1 < 8
-
-
-def remuxed(source, target) -> None:
-    """The same frames, each decodable alone, with the index in front."""
-    import av
-
-    with av.open(str(source)) as inside, av.open(str(target), "w", options={"movflags": "faststart"}) as out:
-        stream = out.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
-        stream.options = {"g": "1", "tune": "zerolatency"}
-        for frame in inside.decode(video=0):
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="bgr24"), "bgr24")))
-        out.mux(stream.encode())
+    assert "depthgate: warning: box:" in said and "depthgate: warning: threads:" in said
+    assert rows.read_text().splitlines()[1].startswith("0,0.000,0.000,160.000,120.000")
 
 
 def test_a_damaged_artefact_is_refused(folder, tmp_path, capsys):
@@ -207,96 +90,29 @@ def test_a_damaged_artefact_is_refused(folder, tmp_path, capsys):
     assert "stage_1.onnx" in capsys.readouterr().err
 
 
-def test_the_source_is_never_overwritten(folder, tmp_path, capsys):
-    video = tmp_path / "a.mp4"
-    assert run("track", folder, *BOX, "--save", video) == 0
-    before = video.read_bytes()
-    assert run("track", video, *BOX, "--save", video) == 2
-    assert "is the source itself" in capsys.readouterr().err
-    assert video.read_bytes() == before
+def test_the_version(capsys):
+    assert run("--version") == 0
+    assert re.fullmatch(r"depthgate \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
 
 
-def test_ctrl_c_closes_the_files_and_exits_130(folder, tmp_path, monkeypatch, capsys):
-    from tracker.tracker import Tracker
-
-    update, calls = Tracker.update, []
-
-    def interrupted(self, frame):
-        calls.append(frame)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return update(self, frame)
-
-    monkeypatch.setattr(Tracker, "update", interrupted)
-    flags = ["--csv", tmp_path / "rows.csv", "--save", tmp_path / "out.mp4"]
-    assert run("track", folder, *BOX, *flags) == 130
-    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1 + 4
-    capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
-    assert [capture.read()[0] for _ in range(5)] == [True] * 4 + [False]
-    assert "4/8 frames" in capsys.readouterr().err
+def test_every_verb_begins_its_help_with_what_it_does(capsys):
+    pending, seen = [[]], 0
+    while pending:
+        verb = pending.pop()
+        assert run(*verb, "--help") == 0
+        text = capsys.readouterr().out
+        pending += [[*verb, name] for name in re.findall(r"^    (\w+) {2,}\S", text, re.MULTILINE)]
+        usage, description = text.split("\n\n")[:2]
+        assert re.match(r"[A-Z].*\.$", description.replace("\n", " ")), f"{verb}: {description}"
+        seen += 1
+    assert seen > 15
 
 
-def preceded_by_ctrl_c(monkeypatch, owner, name: str) -> None:
-    """Press Ctrl-C whenever the method begins."""
-    method = getattr(owner, name)
-
-    def pressed(self, *arguments):
-        signal.raise_signal(signal.SIGINT)
-        return method(self, *arguments)
-
-    monkeypatch.setattr(owner, name, pressed)
-
-
-@pytest.mark.parametrize("first", ["while tracking", "while finishing"])
-def test_ctrl_c_while_finishing_destroys_nothing(folder, tmp_path, monkeypatch, first):
-    from tracker import follow
-    from tracker.outputs import RowWriter, VideoWriter
-
-    if first == "while tracking":
-        preceded_by_ctrl_c(monkeypatch, follow.Tracker, "update")
-    for owner, name in ((RowWriter, "close"), (VideoWriter, "__exit__"), (follow._Record, "write_picture")):
-        preceded_by_ctrl_c(monkeypatch, owner, name)
-    out = {kind: tmp_path / f"out.{kind}" for kind in ("csv", "mp4", "png")}
-    code = run("track", folder, *BOX, "--csv", out["csv"], "--save", out["mp4"], "--picture", out["png"])
-    count, expected = (1, 130) if first == "while tracking" else (8, 0)
-    assert code == expected
-    assert len(out["csv"].read_text().splitlines()) == 1 + count
-    capture = cv2.VideoCapture(str(out["mp4"]))
-    assert [capture.read()[0] for _ in range(count + 1)] == [True] * count + [False]
-    assert cv2.imread(str(out["png"])) is not None
-
-
-@pytest.mark.parametrize("module", ["cv2", "tracker.follow", "onnxruntime"])
-def test_ctrl_c_while_importing_is_exit_130_without_a_word(folder, module):
-    code = f"""
-import signal, sys
-class Press:
-    def find_spec(self, name, path, target=None):
-        if name == {module!r}:
-            signal.raise_signal(signal.SIGINT)
-sys.meta_path.insert(0, Press())
-import app
-app.entry()
-"""
-    done = new_process(code, "track", folder, *BOX)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
-
-
-def test_ctrl_c_on_the_way_out_changes_nothing():
-    code = "import app, atexit, signal; atexit.register(signal.raise_signal, signal.SIGINT); app.entry()"
-    done = new_process(code, "track", "none.mp4", *BOX)
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-
-
-def test_ctrl_c_that_an_extension_module_wraps_is_exit_130(folder, monkeypatch, capsys):
-    import tracker.follow
-
-    def wrapped(wanted):
-        raise ImportError("initialization failed") from KeyboardInterrupt()
-
-    monkeypatch.setattr(tracker.follow, "follow", wrapped)
-    assert run("track", folder, *BOX) == 130
-    assert capsys.readouterr().err == ""
+def test_the_help_of_track_shows_how(capsys):
+    assert run("track", "--help") == 0
+    text = capsys.readouterr().out
+    for part in ("examples:", "--box 312,140,64,90 --save", "the box:", "budgets:", "depth:K", "GMAC"):
+        assert part in text
 
 
 @pytest.mark.parametrize(
@@ -341,6 +157,8 @@ THIRD = (
     "scipy",
     "safetensors",
 )
+
+
 MISSING = {
     "train training/recipes/smoke.yaml": "torch is not installed; pip install 'depthgate[train]'",
     "calibrate none --data none": "joblib is not installed; pip install 'depthgate[train]'",

@@ -22,7 +22,7 @@ from rich.console import Console
 from eval.onepass.presence import called_lost
 from eval.onepass.runner import START_SHIFTS
 from eval.results.host import describe_host
-from models.export import write_manifest
+from models.card import write_manifest
 from tracker.manifest import DecodeConstants, Manifest, StateConstants, load_manifest
 from training.calibration.decoding import tune
 from training.calibration.passes import HeldOut, Pass, read_held_out

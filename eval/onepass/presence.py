@@ -1,27 +1,15 @@
 """Does a tracker know when its target is there? Losses declared, targets found again, false recoveries.
 
-    python app.py eval presence ../shared/data/video/dev --out docs/results/presence/dev.json
-
 A frame is good where IoU exceeds one half, absent where the truth holds no box. An absence is a stretch
 of absent frames; the target returns with the first frame after it.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed
-
-from eval.contenders.names import describe_model, make_contender
-from eval.data.sequences import Sequence, read_frames, read_sequences
-from eval.onepass.runner import START_SHIFTS, run
-from eval.results.host import describe_host
-from eval.results.store import write_json
-from tracker import Tracker
-from tracker.boxes import overlap
 
 GOOD_OVERLAP = 0.5
 
@@ -132,36 +120,3 @@ def summary(passes: list[Told]) -> dict[str, Any]:
 def _median(counts: Iterable[int | None]) -> float | None:
     known = [count for count in counts if count is not None]
     return float(np.median(known)) if known else None
-
-
-def evaluate_presence(
-    folder: Path, out: Path, model: str = "default", names: tuple[str, ...] = ("default",), starts: int = 3
-) -> dict[str, Any]:
-    """Track a folder's sequences, each start box, at the budgets `names`, and write `out`.
-
-    Returns the document that was written. Raises SourceError or BudgetError as the readers do.
-    """
-    sequences = [s for s in read_sequences(folder) if s.same_frames_as is None]
-    parts = Parallel(n_jobs=-1)(delayed(_told)(s, model, names, starts) for s in sequences)
-    document = {
-        **describe_model(Tracker.load(model)),
-        "host": describe_host(),
-        "data": folder.name,
-        "sequences": len(sequences),
-        "starts": starts,
-        "contenders": {name: summary([told for part in parts for told in part[name]]) for name in names},
-    }
-    write_json(out, document)
-    return document
-
-
-def _told(sequence: Sequence, model: str, names: tuple[str, ...], starts: int) -> dict[str, list[Told]]:
-    frames, tracker = list(read_frames(sequence.video)), Tracker.load(model)
-    told: dict[str, list[Told]] = {name: [] for name in names}
-    for name in names:
-        for shift in START_SHIFTS[:starts]:
-            done = run(make_contender(name, tracker), frames, sequence, shift)
-            rows = slice(done.first + 1, done.first + len(done.boxes))
-            overlaps = np.where(sequence.visible[rows], overlap(done.boxes[1:], sequence.boxes[rows]), np.nan)
-            told[name].append(Told(done.scores[1:], done.present[1:], overlaps))
-    return told

@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 import torch
 
-from models.exits import EMBEDDING, TEMPLATE_CELLS, Exit, statistics
+from models.exits import EMBEDDING, TEMPLATE_CELLS, HeadSpec, Refine, make_exit, statistics
 
 
 def logit(p: float) -> float:
@@ -55,10 +55,15 @@ def test_statistics_treat_each_sample_alone(two_peaks):
     assert torch.equal(statistics(both, 0.25)[:1], statistics(two_peaks, 0.25))
 
 
-def test_each_sample_is_correlated_with_its_own_template():
+SPECS = [HeadSpec(16, branches=0), HeadSpec(16), HeadSpec(16, branches=2, layers=2)]
+each_form = pytest.mark.parametrize("spec", SPECS, ids=["mixed", "lean", "wide"])
+
+
+@each_form
+def test_each_sample_is_correlated_with_its_own_template(spec):
     torch.manual_seed(0)
-    exit_ = Exit(width=32, channels=16).eval()
-    embedding, templates = torch.randn(2, EMBEDDING, 16, 16), torch.randn(2, TEMPLATE_CELLS + 1, EMBEDDING)
+    exit_ = make_exit(32, spec).eval()
+    embedding, templates = torch.randn(2, EMBEDDING, 16, 16), torch.randn(2, *spec.template_shape)
     score, ltrb = exit_(embedding, templates)
     for i in range(2):
         alone = exit_(embedding[i : i + 1], templates[i : i + 1])
@@ -67,14 +72,43 @@ def test_each_sample_is_correlated_with_its_own_template():
     assert (ltrb > 0).all()
 
 
-def test_similarity_is_the_inner_product_of_cells():
+@each_form
+def test_a_template_has_the_shape_that_is_stated(spec):
+    exit_ = make_exit(32, spec).eval()
+    assert exit_.template(torch.randn(3, EMBEDDING, 8, 8)).shape == (3, *spec.template_shape)
+
+
+@pytest.mark.parametrize("spec", SPECS[:2], ids=["mixed", "lean"])
+def test_similarity_is_the_inner_product_of_cells(spec):
     torch.manual_seed(0)
-    exit_ = Exit(width=32, channels=16).eval()
+    exit_ = make_exit(32, spec).eval()
     template = exit_.template(torch.randn(1, EMBEDDING, 8, 8))
     search = torch.randn(1, EMBEDDING, 16, 16)
     seen: list[torch.Tensor] = []
-    exit_.fuse.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    fuse = exit_.fuse if spec.branches == 0 else exit_.correlations[0].fuse
+    fuse.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     exit_(search, template)
     cell, y, x = 21, 3, 9
-    expected = torch.dot(template[0, cell], search[0, :, y, x]).detach()
-    assert seen[0][0, cell, y, x].detach() == pytest.approx(float(expected), rel=1e-4)
+    expected = torch.dot(template[0, cell, :EMBEDDING], search[0, :, y, x])
+    if spec.branches:
+        expected = expected + template[0, cell, EMBEDDING]
+    assert seen[0][0, cell, y, x].detach() == pytest.approx(float(expected.detach()), rel=1e-4)
+    assert seen[0].shape[1] == TEMPLATE_CELLS + EMBEDDING
+
+
+def test_refined_maps_against_a_loop_over_cells():
+    torch.manual_seed(0)
+    refine = Refine(4).eval()
+    maps = torch.rand(1, 4, 5, 5) * 9
+    got = refine(maps)
+    weighed = refine.weigh(maps)[0]
+    kernel, bias = refine.smooth.weight[:, 0], refine.smooth.bias
+    for y, x in ((0, 0), (2, 3), (4, 4)):
+        near = torch.zeros(4, 2, 2)
+        for dy in (0, 1):
+            for dx in (0, 1):
+                if y - 1 + dy >= 0 and x - 1 + dx >= 0:
+                    near[:, dy, dx] = weighed[:, y - 1 + dy, x - 1 + dx]
+        smooth = ((near * kernel).sum((1, 2)) + bias).clamp(0, 6)
+        expected = refine.spread.weight[:, :, 0, 0] @ smooth + refine.spread.bias
+        assert torch.allclose(got[0, :, y, x], expected, atol=1e-5)

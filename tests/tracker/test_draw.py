@@ -1,7 +1,8 @@
+import cv2
 import numpy as np
 import pytest
 
-from tracker.draw import AMBER, GREEN, overlay, round_ticks, run_picture
+from tracker.draw import AMBER, GREEN, overlay
 from tracker.state import LOST, TRACKED, UNSURE
 from tracker.tracker import Prediction
 
@@ -57,25 +58,41 @@ def test_boxes_beyond_the_frame_are_drawn_without_fault(box):
     assert overlay(np.zeros((240, 320, 3), np.uint8), seen, 4).shape == (240, 320, 3)
 
 
-@pytest.mark.parametrize("rows, shots", [(0, 1), (1, 1), (2, 2), (300, 6)])
-def test_run_picture_of_any_length(rows, shots):
-    frame = np.zeros((120, 160, 3), np.uint8)
-    picture = run_picture(
-        [(i, frame) for i in range(shots)], [prediction(TRACKED, 1 + i % 4) for i in range(rows)], 4
-    )
-    assert picture.shape[1] == 1280 and picture.dtype == np.uint8
+@pytest.mark.parametrize("state", [TRACKED, UNSURE])
+@pytest.mark.parametrize("box", [(100.0, 100.0, 8.0, 8.0), (60.0, 40.0, 80.0, 60.0)], ids=["small", "large"])
+def test_lines_run_around_the_target_and_not_over_it(state, box):
+    seen = Prediction(box, 0.7, True, 2, 0.004, state)
+    picture = overlay(np.zeros((240, 320, 3), np.uint8), seen, 4, panel=False)
+    x, y, w, h = (int(v) for v in box)
+    assert not picture[y : y + h, x : x + w].any() and picture.any()
 
 
-@pytest.mark.parametrize(
-    "high, ticks",
-    [
-        pytest.param(14.1, [0, 5, 10, 15], id="fives"),
-        pytest.param(7.1, [0, 2, 4, 6, 8], id="twos"),
-        pytest.param(4.0, [0, 1, 2, 3, 4], id="exactly"),
-        pytest.param(0.3, [0, 0.1, 0.2, 0.3], id="below one"),
-        pytest.param(130.0, [0, 50, 100, 150], id="beyond a hundred"),
-        pytest.param(0.001, [0, 0.0005, 0.001], id="almost nothing"),
-    ],
-)
-def test_ticks_are_round_numbers_up_to_what_is_shown(high, ticks):
-    assert round_ticks(high) == pytest.approx(ticks)
+@pytest.mark.parametrize("size", [(120, 160), (240, 320), (1920, 1080), (2160, 3840), (320, 180)])
+@pytest.mark.parametrize("where", ["top", "bottom"])
+def test_the_panel_leaves_the_target_visible(size, where):
+    """A target of a tenth of the frame's height, at either end; the panel darkens grey where it lies."""
+    height, width = size
+    box = (width * 0.02, 0.0 if where == "top" else height * 0.9, width * 0.2, height * 0.1)
+    seen = Prediction(box, 0.7, True, 2, 0.004, TRACKED)
+    frame = np.full((height, width, 3), 200, np.uint8)
+    picture = overlay(frame, seen, 4, notes=("frame 12", "default"))
+    x0, y0, x1, y1 = round(box[0]), round(box[1]), round(box[0] + box[2]), round(box[1] + box[3])
+    assert (picture[y0:y1, x0:x1] == 200).all()
+    assert (picture == 200).all(2).mean() > 0.7
+
+
+@pytest.mark.parametrize("width", [40, 160, 320, 640, 3840])
+def test_words_of_the_panel_do_not_touch_nor_leave_the_frame(monkeypatch, width):
+    spans = []
+
+    def put(out, word, at, font, size, *rest) -> None:
+        spans.append((at[0], at[0] + cv2.getTextSize(word, font, size, 1)[0][0], word))
+
+    monkeypatch.setattr(cv2, "putText", put)
+    frame = np.zeros((width * 3 // 4, width, 3), np.uint8)
+    overlay(frame, prediction(UNSURE), 4, notes=("frame 12", "default"))
+    words = [word for _, _, word in spans]
+    assert words == ["UNSURE", "0.70", "4.0 ms", "frame 12", "default"][: len(words)]
+    assert len(words) == 5 if width >= 640 else len(words) >= (2 if width >= 160 else 0)
+    assert all(a[1] + 4 < b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(end <= width for _, end, _ in spans)

@@ -1,10 +1,11 @@
 import json
+from contextlib import closing
 
-import cv2
 import numpy as np
 import pytest
 
-from tracker.outputs import CSV_HEADER, OutputError, RowWriter, VideoWriter
+from tests.fakes import file_size_limit
+from tracker.outputs import CSV_HEADER, STDOUT, OutputError, RowWriter, check_results, write_whole
 from tracker.state import LOST, TRACKED
 from tracker.tracker import Prediction
 
@@ -14,19 +15,18 @@ GONE = Prediction((11.25, 20.0, 30.0, 40.0), 0.125, False, 4, 0.01, LOST)
 
 
 def written(tmp_path, kind: str) -> list[str]:
-    writer = RowWriter(tmp_path / "rows", kind)
-    for i, prediction in enumerate((GIVEN, SEEN, GONE)):
-        writer.write(i, i / 25, prediction)
-    writer.close()
+    with closing(RowWriter(tmp_path / "rows", kind)) as writer:
+        for i, prediction in enumerate((GIVEN, SEEN, GONE)):
+            writer.write(i, i / 25, prediction)
     return (tmp_path / "rows").read_text().splitlines()
 
 
 def test_csv(tmp_path):
     assert written(tmp_path, "csv") == [
         CSV_HEADER,
-        "0,10.000,20.000,30.500,40.000,1.0000,1,,",
-        "1,11.250,20.000,30.000,40.000,0.8750,1,2,4.200",
-        "2,,,,,0.1250,0,4,10.000",
+        "0,10.000,20.000,30.500,40.000,1.0000,1,,,0.0000,1",
+        "1,11.250,20.000,30.000,40.000,0.8750,1,2,4.200,0.0400,0",
+        "2,,,,,0.1250,0,4,10.000,0.0800,0",
     ]
 
 
@@ -42,12 +42,15 @@ def test_json_lines(tmp_path):
         "state": "TRACKED",
         "depth": 2,
         "ms": 4.2,
+        "given": False,
     }
+    assert rows[0]["given"]
     assert rows[2]["box"] is None and rows[2]["state"] == "LOST"
 
 
-def test_mot_counts_from_one(tmp_path):
-    assert written(tmp_path, "mot")[1] == "2,1,11.250,20.000,30.000,40.000,0.8750,-1,-1,-1"
+def test_mot_counts_from_one_and_has_no_row_for_a_lost_target(tmp_path):
+    rows = written(tmp_path, "mot")
+    assert len(rows) == 2 and rows[1] == "2,1,11.250,20.000,30.000,40.000,0.8750,-1,-1,-1"
 
 
 @pytest.mark.parametrize("kind", ["vot", "got10k"])
@@ -60,7 +63,7 @@ def test_rows_of_the_benchmarks_are_read_back_as_boxes(tmp_path, kind):
 def test_a_row_stands_in_the_file_at_once(tmp_path):
     writer = RowWriter(tmp_path / "rows", "csv")
     writer.write(0, 0.0, GIVEN)
-    assert (tmp_path / "rows").read_text().endswith("1,,\n")
+    assert (tmp_path / "rows").read_text().endswith("1,,,0.0000,1\n")
     writer.close()
 
 
@@ -69,38 +72,69 @@ def test_a_folder_that_is_not_there(tmp_path):
         RowWriter(tmp_path / "none" / "rows", "csv")
 
 
-def test_video_is_h264_and_odd_sides_lose_a_pixel(tmp_path):
-    import av
-
-    path = tmp_path / "out.mp4"
-    with VideoWriter(path, 25.0) as writer:
-        for i in range(5):
-            writer.write(np.full((49, 65, 3), 20 * i, np.uint8))
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
-        assert (stream.width, stream.height, stream.frames) == (64, 48, 5)
-    found, frame = cv2.VideoCapture(str(path)).read()
-    assert found and frame.shape == (48, 64, 3)
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_a_full_disk_leaves_whole_rows(tmp_path, kind):
+    """A limit on the size of files stands for the disk; every size cuts another byte of the rows."""
+    whole = written(tmp_path, kind)
+    for limit in range(len(whole[0]) + 2, (tmp_path / "rows").stat().st_size):
+        with file_size_limit(limit), pytest.raises(OutputError, match=r"cannot be written \("):
+            written(tmp_path, kind)
+        text = (tmp_path / "rows").read_text()
+        assert text.endswith("\n") and text.splitlines() == whole[: len(text.splitlines())]
 
 
-@pytest.mark.parametrize("name", ["out.xyz", "out.gif", "out.wav", "out"])
-def test_a_name_that_is_no_video(tmp_path, name):
-    with pytest.raises(OutputError, match=r"name it .mp4"):
-        VideoWriter(tmp_path / name, 25.0)
-    assert not list(tmp_path.iterdir())
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder pics/ with one picture that lies elsewhere and is only linked there."""
+    (tmp_path / "pics" / "deeper").mkdir(parents=True)
+    (tmp_path / "elsewhere.jpg").write_bytes(b"a picture")
+    (tmp_path / "pics" / "0.jpg").hardlink_to(tmp_path / "elsewhere.jpg")
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "pics" / "0.jpg")
+    (tmp_path / "alias").symlink_to(tmp_path / "pics")
+    (tmp_path / "new").symlink_to(tmp_path / "pics" / "new.csv")
+    return tmp_path
 
 
-def test_a_video_touches_its_file_with_the_first_frame(tmp_path):
-    path = tmp_path / "out.mp4"
-    path.write_text("of an earlier run")
-    VideoWriter(path, 25.0).close()
-    assert path.read_text() == "of an earlier run"
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param("pics/0.jpg", id="a picture"),
+        pytest.param("link.jpg", id="symbolic link to it"),
+        pytest.param("elsewhere.jpg", id="hard link to it"),
+        pytest.param("pics/new.csv", id="among the pictures"),
+        pytest.param("pics/deeper/new.csv", id="below them"),
+        pytest.param("pics/../pics/new.csv", id="roundabout"),
+        pytest.param("alias/new.csv", id="by another name of the folder"),
+        pytest.param("new", id="link to nothing yet, among them"),
+    ],
+)
+def test_a_result_never_replaces_what_it_is_made_from(pictures, result):
+    with pytest.raises(OutputError, match="the source itself|which the run reads"):
+        check_results([pictures / result], [pictures / "pics" / "0.jpg"], [pictures / "pics"])
 
 
-def test_a_video_that_cannot_be_opened(tmp_path):
-    with (
-        VideoWriter(tmp_path / "none" / "out.mp4", 25.0) as writer,
-        pytest.raises(OutputError, match=r"cannot be written \(No such file"),
-    ):
-        writer.write(np.zeros((48, 64, 3), np.uint8))
+def test_two_names_of_one_file_are_one_result(pictures):
+    (pictures / "a.csv").write_text("")
+    (pictures / "b.csv").symlink_to(pictures / "a.csv")
+    with pytest.raises(OutputError, match="two results"):
+        check_results([pictures / "a.csv", pictures / "b.csv"], [], [])
+    check_results([pictures / "a.csv", pictures / "c.csv"], [], [pictures / "pics"])
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "out.png"
+    write_whole(path, b"before")
+    with file_size_limit(50), pytest.raises(OutputError, match=r"cannot be written \("):
+        write_whole(path, bytes(100))
+    assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]
+    write_whole(path, bytes(100))
+    assert path.read_bytes() == bytes(100)
+
+
+def test_rows_may_go_to_the_standard_output(capfd):
+    with closing(RowWriter(STDOUT, "csv")) as writer:
+        writer.write(1, 0.04, SEEN)
+    assert capfd.readouterr().out.splitlines() == [
+        CSV_HEADER,
+        "1,11.250,20.000,30.000,40.000,0.8750,1,2,4.200,0.0400,0",
+    ]

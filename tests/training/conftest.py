@@ -9,6 +9,7 @@ import torch
 
 from models.backbone import StageSpec
 from models.cell_spec import CONV1X1, CellSpec
+from models.exits import HeadSpec
 from models.network import DepthGate, NetworkSpec
 from training.data.store import ANNOTATED, BACKGROUND, PSEUDO, RELIABLE, STILL, FrameStore
 
@@ -86,7 +87,7 @@ def tiny_network() -> DepthGate:
         StageSpec(side=256, stem=(4, 4, 4, 4), width=8, cells=cells),
         StageSpec(side=None, stem=(), width=8, cells=cells),
     )
-    return DepthGate(NetworkSpec(stages=stages, head_channels=4))
+    return DepthGate(NetworkSpec(stages=stages, heads=(HeadSpec(4),) * len(stages)))
 
 
 def tiny_costs(spec: NetworkSpec) -> torch.Tensor:

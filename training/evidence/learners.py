@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.backbone import StageSpec
+from models.exits import HeadSpec
 from models.layout import channels_last
 from models.nas.network import NasBenchNetwork
 from models.network import DepthGate, NetworkSpec, pixels
@@ -81,7 +82,10 @@ class TextLearner:
         return right, float(F.cross_entropy(logits, goal))
 
 
-SMALL_TRACKER = NetworkSpec((StageSpec(side=64, stem=(16, 32), width=32, cells=(SELECTED,)),), 24)
+SMALL_STAGE = StageSpec(side=64, stem=(16, 32), width=32, cells=(SELECTED,))
+SMALL_TRACKER = NetworkSpec((SMALL_STAGE,), (HeadSpec(24, branches=0),))
+    (StageSpec(side=64, stem=(16, 32), width=32, cells=(SELECTED,)),), (HeadSpec(24, branches=0),)
+)
 """One exit on a search crop of 64², 5 MMAC a frame."""
 
 

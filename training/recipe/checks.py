@@ -7,8 +7,10 @@ from training.recipe.errors import RecipeError
 from training.recipe.schema import Data, Decay, Phase, Recipe
 from training.recipe.yaml_tree import nearest
 
-PHASES = {"root": ("features", "exits", "gates"), "images": ("classify",)}
+PHASES = {"root": ("features", "heads", "exits", "gates"), "images": ("classify",)}
 """By the key of `data` that says what is trained on."""
+TAUGHT = ("features", "heads")
+"""Phases that copy a teacher."""
 IDLE = {"root": ("label_smoothing",), "images": ("freeze_norm_from", "cost_weight")}
 """Keys of a phase that say nothing there."""
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -68,8 +70,8 @@ def check(recipe: Recipe) -> None:
             raise RecipeError(f"recipe: the phase {phase.name!r} stands twice")
         _check_phase(phase, f"phases.{phase.name}")
         _no_idle_key(phase, trained_on)
-        if phase.name == "features" and recipe.teacher is None:
-            raise RecipeError("recipe: the phase 'features' needs a teacher; leave it out or name one")
+        if phase.name in TAUGHT and recipe.teacher is None:
+            raise RecipeError(f"recipe: the phase {phase.name!r} needs a teacher; leave it out or name one")
 
 
 def norm_group(recipe: Recipe, processes: int) -> int:

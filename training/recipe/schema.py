@@ -89,8 +89,8 @@ class Phase:
     """One stretch of training with a clock of its own, from 0 to `samples`.
 
     Attributes:
-        name: features (distil the teacher's features), exits (track at every exit), gates; with
-            `data.images` classify.
+        name: features (distil the teacher's features), heads (its answers, on its features), exits
+            (track at every exit), gates; with `data.images` classify.
         batch: samples an update, over all processes; lr: peak rate.
         warmup_samples: linear rise, then `decay`.
         freeze_norm_from: share of the phase after which the backbone's batch norms use their running moments

@@ -1,8 +1,8 @@
 """What samples lose: a loss for each of them, and what the log says of it.
 
-No loss looks at its neighbours in the batch, so a batch may be cut into
-micro-batches and divided among processes: the loop divides by the samples
-of the whole update.
+A batch may be cut into micro-batches and divided among processes: the loop
+divides by the samples of the whole update. No loss looks at its neighbours in
+the batch, but for the phase `heads`, whose strangers are the micro-batch's.
 """
 
 from dataclasses import dataclass

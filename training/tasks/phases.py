@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,11 +21,14 @@ from training.tasks.losses import (
     tracking_loss,
 )
 from training.tasks.targets import make_targets
-from training.tasks.teacher import NanoTrackTeacher
+from training.tasks.teacher import NanoTrackTeacher, TeacherFeatures
 
 EXIT_WEIGHTS = (0.7, 0.7, 1.0, 1.3)
-FEATURE_WEIGHTS = (0.5, 0.7, 1.0, 2.0)
+FEATURE_WEIGHTS = (0.5, 0.7, 1.0, 1.5)
 TEMPLATE_FEATURE_WEIGHT = 1.0
+RESPONSE_WEIGHT_BESIDE_FEATURES = 1.5
+HEAD_READS = (3, 0, 3, 2, 0, 3, 1, 3, 0, 2)
+"""Exits, from 0, that the teacher's head reads, in turn over the samples of a batch."""
 TRACKING_WEIGHT_BESIDE_A_TEACHER = 0.5
 FEATURE_WEIGHT_BESIDE_TRACKING = 0.5
 
@@ -53,16 +57,59 @@ def _inputs(batch: TensorBatch) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
 
 
 def features_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
-    """Distil the teacher's features into every exit's search embedding and the deepest template's."""
+    """Distil the teacher's features into every exit's search embedding and the deepest template's.
+
+    Two errors count: the features' own, half of it seen through the first layers of the teacher's head, and
+    what the teacher's frozen head answers on the network's features. That head reads one exit a sample, in
+    turn over the micro-batch (HEAD_READS).
+    """
     assert context.teacher is not None
-    raw = context.teacher.features(batch)
+    network, teacher = context.network, context.teacher
+    raw = teacher.features(batch)
     template, search = _inputs(_moved(context, batch))
-    goal = context.teacher.standardise(raw.search)
-    seen = [feature_loss(e, goal) for e in context.network.embed(search)]
-    deepest = context.network.exits[-1].embed(context.network.backbone(template)[-1])
-    kept = feature_loss(deepest, context.teacher.standardise(raw.template))
-    terms = [*zip(FEATURE_WEIGHTS, seen, strict=True), (TEMPLATE_FEATURE_WEIGHT, kept)]
-    return LossTerms(terms, {"feature": seen, "template": [kept]})
+    goal, goal_template = teacher.standardise(raw.search), teacher.standardise(raw.template)
+    embeddings = network.embed(search)
+    kept = network.exits[-1].embed(network.backbone(template)[-1])
+    seen = [_distance(teacher, e, goal) for e in embeddings]
+    seen_template = _distance(teacher, kept, goal_template)
+    soft = teacher.responses(raw)
+    reads = [HEAD_READS[i % len(HEAD_READS)] for i in range(len(kept))]
+    picked = torch.stack([embeddings[k][i] for i, k in enumerate(reads)])
+    response = response_loss(*teacher.answers(picked, kept), soft)
+    terms = [
+        *zip(FEATURE_WEIGHTS, seen, strict=True),
+        (TEMPLATE_FEATURE_WEIGHT, seen_template),
+        (RESPONSE_WEIGHT_BESIDE_FEATURES, response),
+    ]
+    return LossTerms(terms, {"feature": seen, "template": [seen_template], "response": [response]})
+
+
+def heads_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
+    """Teach every exit's head on the teacher's features: its map and boxes for pairs, and for strangers.
+
+    Each search crop is shown with its own template and with that of another sample of the micro-batch, so
+    half of what a head sees is not the target. No backbone runs.
+    """
+    assert context.teacher is not None
+    network, teacher = context.network, context.teacher
+    raw = teacher.features(batch)
+    n = len(raw.search)
+    own, other = np.arange(n), np.roll(np.arange(n), n // 2)
+    shown = TeacherFeatures(np.tile(raw.search, (2, 1, 1, 1)), raw.template[np.concatenate([own, other])])
+    soft = teacher.responses(shown)
+    search, template = teacher.standardise(shown.search), teacher.standardise(shown.template)
+    kernels = network.templates_from(template)
+    outputs = [exit_(search, rows) for exit_, rows in zip(network.exits, kernels, strict=True)]
+    response = [response_loss(score, ltrb, soft) for score, ltrb in outputs]
+    pairs, strangers = [r[:n] for r in response], [r[n:] for r in response]
+    losses = [(a + b) / 2 for a, b in zip(pairs, strangers, strict=True)]
+    return LossTerms([(1.0, loss) for loss in losses], {"response": pairs, "stranger": strangers})
+
+
+def _distance(teacher: NanoTrackTeacher, embedding: Tensor, goal: Tensor) -> Tensor:
+    """From features N×C×h×w to the teacher's, N values: half as they are, half as its head reads them."""
+    plain = feature_loss(embedding, goal)
+    return (plain + feature_loss(teacher.read(embedding), teacher.read(goal))) / 2
 
 
 def exits_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
@@ -91,12 +138,12 @@ def exits_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
     soft = teacher.responses(raw)
     response = [response_loss(score, ltrb, soft) for score, ltrb in outputs]
     goal = teacher.standardise(raw.search)
-    feature = [feature_loss(e, goal) for e in embeddings]
+    feature = [_distance(teacher, e, goal) for e in embeddings]
     losses = [
         TRACKING_WEIGHT_BESIDE_A_TEACHER * t + r + FEATURE_WEIGHT_BESIDE_TRACKING * f
         for t, r, f in zip(tracking, response, feature, strict=True)
     ]
-    template_loss = feature_loss(kept, teacher.standardise(raw.template))
+    template_loss = _distance(teacher, kept, teacher.standardise(raw.template))
     terms = [*zip(EXIT_WEIGHTS, losses, strict=True), (FEATURE_WEIGHT_BESIDE_TRACKING, template_loss)]
     return LossTerms(terms, {"tracking": tracking, "response": response, "feature": feature})
 
@@ -127,6 +174,7 @@ def gates_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
 
 PHASE_LOSSES: dict[str, Callable[[PhaseContext, AnyBatch], LossTerms]] = {
     "features": features_loss,
+    "heads": heads_loss,
     "exits": exits_loss,
     "gates": gates_loss,
 }

@@ -7,12 +7,14 @@ needs no interpolation. Its head's cell i lies at pixel 16·i + 15 of the crop.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
+import torch.nn.functional as F
 from onnx import numpy_helper
 from torch import Tensor
 
@@ -22,9 +24,13 @@ from tracker.errors import ModelError
 from training.data.pairs import Batch
 from training.data.transfer import TensorBatch, copy_to, on_host
 from training.tasks.losses import SoftTargets
+from training.tasks.onnx_graph import OnnxGraph
 
 INPUTS = {"backbone": {"input"}, "head": {"input1", "input2"}}
 CPU = torch.device("cpu")
+CELL_SHIFT = (0.5, 0.5, -0.5, -0.5)
+"""Pixels from its head's ltrb, which count from a cell's middle, to ours."""
+LEAST_DISTANCE, BACKGROUND_LOGIT = 0.02, -6.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class NanoTrackTeacher:
                 )
         self._backbone = _session(backbone, _any_batch(_graph(backbone, "backbone")), threads)
         self._head = _session(head, _graph(head, "head"), threads)
+        self._head_file = head
         self._device = device
         self.mean = np.zeros(96, np.float32)
         self.std = np.ones(96, np.float32)
@@ -71,7 +78,7 @@ class NanoTrackTeacher:
         n = len(features.search)
         probability = np.zeros((n, MAP_PX, MAP_PX), np.float32)
         ltrb = np.ones((n, 4, MAP_PX, MAP_PX), np.float32)
-        shift = np.array([0.5, 0.5, -0.5, -0.5], np.float32).reshape(4, 1, 1)
+        shift = np.array(CELL_SHIFT, np.float32).reshape(4, 1, 1)
         for i in range(n):
             feed = {"input1": features.template[i : i + 1], "input2": features.search[i : i + 1]}
             logits, distances = self._head.run(None, feed)
@@ -80,6 +87,30 @@ class NanoTrackTeacher:
         known = np.zeros_like(probability)
         known[:, 1:, 1:] = 1
         return SoftTargets(*(copy_to(array, self._device) for array in (probability, ltrb, known)))
+
+    @cached_property
+    def _torch_head(self) -> OnnxGraph:
+        return OnnxGraph(self._head_file).to(self._device)
+
+    def answers(self, search: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the head says of standardised features N×96×16×16 and N×96×8×8, differentiable in both.
+
+        Returns logits N×1×16×16 and ltrb N×4×16×16 in strides; row and column 0, which it does not
+        have, say background.
+        """
+        mean, std = (torch.from_numpy(a).to(search).view(1, -1, 1, 1) for a in (self.mean, self.std))
+        logits, distances = self._torch_head(template * std + mean, search * std + mean)
+        score = logits[:, 1:].float() - logits[:, :1].float()
+        shift = torch.tensor(CELL_SHIFT).to(score).view(1, 4, 1, 1)
+        ltrb = ((distances.float() + shift) / STRIDE).clamp(min=LEAST_DISTANCE)
+        return F.pad(score, (1, 0, 1, 0), value=BACKGROUND_LOGIT), F.pad(ltrb, (1, 0, 1, 0), value=1.0)
+
+    def read(self, features: Tensor) -> Tensor:
+        """Standardised search features N×96×h×w as the head's first layers see them."""
+        rows = torch.cat([weight.flatten(1) for weight in self._torch_head.readers("input2")])
+        rows = rows * torch.from_numpy(self.std).to(rows)
+        rows = rows / (rows**2).sum(1).mean().sqrt()
+        return F.conv2d(features.float(), rows[:, :, None, None])
 
     def _embed(self, crops: Image) -> Float32s:
         planes = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)

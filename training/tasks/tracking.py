@@ -1,4 +1,4 @@
-"""Training a tracker on the packs: the phases features, exits and gates of a recipe with `data.root`."""
+"""Training a tracker on the packs: the phases of a recipe with `data.root`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,11 +56,13 @@ class TrackingTask:
 
     def trained(self, network: nn.Module, phase: Phase) -> nn.Module:
         assert isinstance(network, DepthGate)
+        if phase.name == "heads":
+            return nn.ModuleList(head for exit_ in network.exits for head in exit_.heads())
         return network.gates if phase.name == "gates" else network
 
     def leaves_some_out(self, phase: Phase) -> bool:
-        """Return whether a phase leaves parameters unused: gates, and heads while features are distilled."""
-        return phase.name != "gates"
+        """Return the gates always, and heads while features are distilled."""
+        return phase.name in ("features", "exits")
 
     def stream(self, phase: Phase) -> PairStream | MixedStream | DeviceStream:
         pairs = pair_stream(self.recipe, self.store, self.library, phase)
@@ -94,7 +96,7 @@ class TrackingTask:
             network.backbone.load_state_dict(running, strict=False)
         network.train()
         network.gates.eval()
-        if frozen:
+        if frozen or phase.name == "heads":
             network.backbone.eval()
 
 

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 
@@ -9,11 +7,9 @@ from eval.onepass.presence import (
     absences,
     area_under_roc,
     called_lost,
-    evaluate_presence,
     score_area,
     summary,
 )
-from eval.results.tables import presence_table
 
 NAN = float("nan")
 
@@ -78,12 +74,3 @@ def test_a_summary_counts_returns_apart_from_videos_that_end():
     assert (row["absences"], row["declared"], row["median_to_declare"]) == (2, 2, 0.5)
     assert (row["returns"], row["recovered"], row["median_to_recover"]) == (1, 1, 1.0)
     assert row["false_recoveries"] == 0
-
-
-def test_a_pack_is_evaluated_without_repeated_videos(pack, tmp_path):
-    """The painted square is away in frame 6 of 12; the first frame, where it is away too, is not tracked."""
-    document = evaluate_presence(pack, tmp_path / "presence.json", names=("depth:1", "full"), starts=1)
-    assert json.loads((tmp_path / "presence.json").read_text()) == document
-    assert document["sequences"] == 1 and set(document["contenders"]) == {"depth:1", "full"}
-    assert all(row["absences"] == 1 for row in document["contenders"].values())
-    assert presence_table(document).count("\n") == 3

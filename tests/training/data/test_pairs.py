@@ -83,7 +83,7 @@ def test_photometric_maps_levels_like_its_formula():
 
 @pytest.mark.parametrize("phase, checksum", [("exits", 191008679), ("gates", 2749198932)])
 def test_the_samples_of_recorded_runs_stay_as_they_are(painted_store, phase, checksum):
-    """Checksums of batches since the fill is the mean of all pixels: a resumed run must draw the same."""
+    """Checksums of batches, drawn since the fill is the mean of all pixels: a resumed run draws them."""
     noise = np.random.default_rng(1).integers(0, 30, painted_store.pixels.shape, dtype=np.uint8)
     store = dataclasses.replace(painted_store, pixels=painted_store.pixels + noise)
     batch = PairStream(store, 7, phase).batch(1000, 32)

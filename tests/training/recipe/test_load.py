@@ -56,7 +56,7 @@ def test_overrides_reach_scalars_and_named_phases(tmp_path):
         pytest.param({"data": {"root": "a", "images": "b"}}, "got root and images", id="two kinds of data"),
         pytest.param(
             {"phases": [{"name": "classify", "samples": 1, "batch": 1, "lr": 1.0}]},
-            r"phase \(with data.root\) got 'classify', expected one of features, exits, gates",
+            r"phase \(with data.root\) got 'classify', expected one of features, heads, exits, gates",
             id="packs have no classes",
         ),
         pytest.param(

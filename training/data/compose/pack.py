@@ -17,7 +17,7 @@ from rich.progress import track as progress
 
 from eval.results.store import file_for, folder_for
 from tracker.crop import Image
-from tracker.outputs import VideoWriter
+from tracker.saved_video import VideoWriter
 from training.data.compose.library import Library
 from training.data.compose.motion import Floats
 from training.data.compose.sequence import ComposedSequence
@@ -58,8 +58,8 @@ def _written(sequence: ComposedSequence, folder: Path) -> dict[str, Any]:
     name = f"{sequence.seed}-{sequence.index:03}-{_plain(sequence.label)}"
     video, boxes, visible = (f"{DATASET}/{name}{end}" for end in (".mp4", ".csv", ".visible.csv"))
     with VideoWriter(folder / video, FPS) as out:
-        for frame in sequence:
-            out.write(frame)
+        for t, frame in enumerate(sequence):
+            out.write(frame, t / FPS)
     (folder / boxes).write_text("".join(_row(box) for box in sequence.boxes))
     (folder / visible).write_text("".join(f"{share:.3f}\n" for share in sequence.visible))
     target, ground = sequence.source

@@ -146,7 +146,7 @@ def losses_of(network: DepthGate, samples: Arrays, rows: Ints) -> Losses:
 def first_stage(design: Design) -> NetworkSpec:
     """Return the design's first stage and its exit: a tracker of depth one."""
     whole = design.network(enumerate_space())
-    return NetworkSpec(whole.stages[:1], whole.head_channels)
+    return NetworkSpec(whole.stages[:1], whole.heads[:1])
 
 
 def train_design(design: Design, seed: int, samples: Arrays) -> tuple[DepthGate, float]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from models.backbone import StageSpec
 from models.cell_spec import MAX_VERTICES, OPS
+from models.exits import HeadSpec
 from models.nas.raw_index import raw_index
 from models.nas.space import Space, edge_bit, enumerate_space
 from models.network import MAP_PX, NetworkSpec
@@ -20,7 +21,7 @@ from training.nas.search.searchers import POWERS, Mutations, Raw, random_cells
 SIDES = (128, None, 256, None)
 WIDTHS = (64, 96, 96, 128)
 STEMS: tuple[tuple[int, ...], ...] = ((16, 32, 64), (), (16, 24, 48, 96), ())
-HEAD_CHANNELS = 48
+HEADS = (HeadSpec(48, branches=0),) * 4
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "scale": (0.5, 0.75, 1.0, 1.25),
@@ -82,7 +83,7 @@ class Design:
                     squeeze=self.squeeze,
                 )
             )
-        return NetworkSpec(tuple(stages), HEAD_CHANNELS)
+        return NetworkSpec(tuple(stages), HEADS)
 
     def features(self) -> float:
         """Count the numbers that the cells hand on for one frame: channels × positions, over all cells.

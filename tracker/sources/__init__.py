@@ -1,0 +1,1 @@
+"""Where frames come from; `tracker.frames` is the door."""
