@@ -86,7 +86,9 @@ def test_noise_is_not_defined_under_lars(smith, capsys, tmp_path):
         ),
         pytest.param(["--explain", "--out", "x.pdf"], [], "got x.pdf, which is not the name", id="ending"),
         pytest.param(["--explain", "--out", "/tmp"], [], "name it .png", id="a folder for a picture"),
-        pytest.param(["--explain", "--out", "/dev/null/x.png"], [], "/dev/null cannot be a folder", id="no folder"),
+        pytest.param(
+            ["--explain", "--out", "/dev/null/x.png"], [], "/dev/null cannot be a folder", id="no folder"
+        ),
         pytest.param(["--out", "x.png"], [], "--explain", id="a picture of what"),
         pytest.param(["--processes", "2"], [], "--processes: goes with --explain", id="processes of what"),
     ],
