@@ -242,10 +242,10 @@ def _add_track(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 
 def _track(arguments: argparse.Namespace) -> int:
     from tracker.follow import follow
-    from tracker.wanted import Wanted
+    from tracker.options import TrackOptions
 
     rows = {kind: getattr(arguments, kind) for kind in ("csv", "json", "mot", "vot", "got10k")}
-    wanted = Wanted(
+    options = TrackOptions(
         source=arguments.source,
         box=arguments.box,
         start=arguments.start,
@@ -259,7 +259,7 @@ def _track(arguments: argparse.Namespace) -> int:
         rows={kind: path for kind, path in rows.items() if path is not None},
         window=arguments.window,
     )
-    ended_by = follow(wanted)
+    ended_by = follow(options)
     return SIGNALLED + ended_by if ended_by else DONE
 
 

@@ -71,7 +71,7 @@ class Stage(nn.Module):
         )
 
     def forward(self, crop: Tensor | None, carry: Tensor | None) -> Tensor:
-        """crop: N×3×side×side, 0 … 255; carry: N×C×h×w."""
+        """Run the stage on crop N×3×side×side, 0 … 255, and carry N×C×h×w, those that it reads."""
         if crop is None:
             assert carry is not None
             features: Tensor = self.cells(carry)
@@ -94,10 +94,11 @@ class Backbone(nn.Module):
         self.stages = cast("Sequence[Stage]", stages)
 
     def forward(self, crops: dict[int, Tensor]) -> list[Tensor]:
-        """crops: side of the *search* crop that a stage is built for → N×3×s×s pixels.
+        """Run every stage and return its features.
 
-        A template is passed under the same keys at half the side.
-        Returns the features of every stage.
+        Args:
+            crops: N×3×s×s pixels by the side of the *search* crop that a stage is built for; a template
+                is passed under the same keys at half the side.
         """
         features: list[Tensor] = []
         for spec, stage in zip(self.specs, self.stages, strict=True):

@@ -12,7 +12,7 @@ from models.cell_spec import CONV1X1, CONV3X3, CellSpec
 
 
 def vertex_channels(cin: int, cout: int, spec: CellSpec) -> list[int]:
-    """Width of every vertex (compute_vertex_channels of the original).
+    """Return the width of every vertex (compute_vertex_channels of the original).
 
     The F interior vertices that feed the output share cout: cout // F each,
     the first cout % F of them one more. Any other interior vertex takes the
@@ -30,7 +30,7 @@ def vertex_channels(cin: int, cout: int, spec: CellSpec) -> list[int]:
 
 
 def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, relu: bool = True) -> nn.Sequential:
-    """Convolution without bias, padded by kernel // 2, batch norm, and a ReLU unless told not to."""
+    """Make a convolution without bias, padded by kernel // 2, with batch norm and, if `relu`, a ReLU."""
     layers: list[nn.Module] = [
         nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(cout),
@@ -39,7 +39,7 @@ def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, relu: bool = True
 
 
 def separable(channels: int, kernel: int) -> nn.Sequential:
-    """Depthwise kernel×kernel and pointwise 1×1, each with batch norm, ReLU at the end."""
+    """Make a depthwise kernel×kernel and a pointwise 1×1, each with batch norm, ReLU at the end."""
     return nn.Sequential(
         nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False),
         nn.BatchNorm2d(channels),
@@ -48,7 +48,7 @@ def separable(channels: int, kernel: int) -> nn.Sequential:
 
 
 def separable_halving(cin: int, cout: int) -> nn.Sequential:
-    """Depthwise 3×3 of stride 2 and pointwise 1×1, each with batch norm, ReLU at the end."""
+    """Make a depthwise 3×3 of stride 2 and a pointwise 1×1, each with batch norm, ReLU at the end."""
     return nn.Sequential(
         nn.Conv2d(cin, cin, 3, 2, padding=1, groups=cin, bias=False),
         nn.BatchNorm2d(cin),

@@ -18,7 +18,7 @@ TABLE = Path(__file__).with_name("costs.json")
 
 
 def measured(spec: NetworkSpec) -> dict[str, Any]:
-    """Of costs.json: `seconds` of D stages with their exits, `backbone_seconds` of the first D − 1 without.
+    """Return a network's measured costs: `seconds` of D stages, `backbone_seconds` of D − 1 without exits.
 
     ONNX Runtime, one thread; the host and the command stand in it.
 
@@ -33,14 +33,14 @@ def measured(spec: NetworkSpec) -> dict[str, Any]:
 
 
 def relative_costs(spec: NetworkSpec) -> Tensor:
-    """D cumulative costs of stopping at each depth, relative to full depth; raises as `measured`."""
+    """Return D cumulative costs of stopping at each depth, relative to full depth; raises as `measured`."""
     total = torch.cumsum(torch.tensor(measured(spec)["seconds"]), 0)
     return total / total[-1]
 
 
 @contextmanager
 def conv_macs(module: nn.Module) -> Iterator[dict[nn.Module, int]]:
-    """Multiply-accumulates for one sample of each convolution of `module`, in its last forward."""
+    """Count multiply-accumulates for one sample of each convolution of `module`, in its last forward."""
     counts: dict[nn.Module, int] = {}
 
     def count(conv: nn.Module, _: object, out: Tensor) -> None:
@@ -57,7 +57,7 @@ def conv_macs(module: nn.Module) -> Iterator[dict[nn.Module, int]]:
 
 
 def macs(network: DepthGate) -> tuple[list[int], list[int]]:
-    """Multiply-accumulates for one frame: of D stages with their exits, of the first D − 1 without.
+    """Count multiply-accumulates of one frame: of D stages with their exits, of the first D − 1 without.
 
     Convolutions and the correlation are counted.
     """

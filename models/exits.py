@@ -56,7 +56,7 @@ class Correlation(nn.Module):
         self.fuse = conv_bn(TEMPLATE_CELLS + EMBEDDING, channels, 1)
 
     def template(self, embedding: Tensor) -> Tensor:
-        """Embedding of the template N×96×8×8 to rows N×65×97.
+        """Turn the template's embedding N×96×8×8 into rows N×65×97.
 
         Rows 0 … 63 correlate, their last column is added to the similarity; row 64 modulates channels
         (mean of the central 4×4 cells), its last column is unused.
@@ -66,7 +66,7 @@ class Correlation(nn.Module):
         return torch.cat([rows, F.pad(centre, (0, 1))[:, None]], 1)
 
     def forward(self, embedding: Tensor, rows: Tensor) -> Tensor:
-        """Search embedding N×96×h×w and the template's rows N×65×97 to N×channels×h×w."""
+        """Correlate the search embedding N×96×h×w with the template's rows N×65×97: N×channels×h×w."""
         n, c, h, w = embedding.shape
         kernels, level = rows[:, :TEMPLATE_CELLS, :c], rows[:, :TEMPLATE_CELLS, c:]
         similarity = (torch.matmul(kernels, embedding.flatten(2)) + level).reshape(n, TEMPLATE_CELLS, h, w)
@@ -110,11 +110,11 @@ class Exit(nn.Module):
         return [child for name, child in self.named_children() if name != "embed"]
 
     def template(self, embedding: Tensor) -> Tensor:
-        """Embedding of the template N×96×8×8 to the rows N×(65·branches)×97 of this exit's correlations."""
+        """Turn the template's embedding N×96×8×8 into this exit's rows N×(65·branches)×97."""
         return torch.cat([c.template(embedding) for c in self.correlations], 1)
 
     def forward(self, embedding: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """Search embedding N×96×h×w and the template's rows to logits N×1×h×w and ltrb N×4×h×w in strides."""
+        """Score and box every cell: embedding N×96×h×w to logits N×1×h×w and ltrb N×4×h×w in strides."""
         each = template.split(TEMPLATE_ROWS, 1)
         seen = [c(embedding, rows) for c, rows in zip(self.correlations, each, strict=True)]
         score = self.score(self.score_tower(seen[0]))
@@ -143,7 +143,7 @@ class MixedExit(nn.Module):
         return [child for name, child in self.named_children() if name != "embed"]
 
     def template(self, embedding: Tensor) -> Tensor:
-        """Embedding of the template N×96×8×8 to this exit's kernels N×65×96.
+        """Turn the template's embedding N×96×8×8 into this exit's kernels N×65×96.
 
         Rows 0 … 63 correlate, row 64 modulates channels (mean of the central 4×4 cells).
         """
@@ -152,7 +152,7 @@ class MixedExit(nn.Module):
         return torch.cat([kernels, centre.flatten(2).transpose(1, 2)], 1)
 
     def forward(self, embedding: Tensor, template: Tensor) -> tuple[Tensor, Tensor]:
-        """Search embedding N×96×h×w and template N×65×96 to logits N×1×h×w and ltrb N×4×h×w in strides."""
+        """Score and box every cell: embedding N×96×h×w to logits N×1×h×w and ltrb N×4×h×w in strides."""
         n, c, h, w = embedding.shape
         kernels, modulation = template[:, :TEMPLATE_CELLS], template[:, TEMPLATE_CELLS]
         similarity = torch.matmul(kernels, embedding.flatten(2)).reshape(n, TEMPLATE_CELLS, h, w)

@@ -107,7 +107,7 @@ def _write_graphs(network: DepthGate, folder: Path) -> None:
 
 
 def _provenance(run: Path) -> dict[str, Any]:
-    """Recipe and environment of a run folder, or what an artefact says of itself; else nothing."""
+    """Read recipe and environment of a run folder, or an artefact's own; return {} where there is neither."""
     if (run / "manifest.json").is_file():
         return dict(json.loads((run / "manifest.json").read_text())["training"])
     if not (run / "recipe.yaml").is_file():
@@ -229,7 +229,7 @@ def single_graph(folder: Path, path: Path) -> Path:
 
 
 def _prefixed(model: onnx.ModelProto, k: int) -> onnx.ModelProto:
-    """Every name of stage k under `stage_k/`, but for the host's inputs; its carry is stage k − 1's."""
+    """Put every name of stage k under `stage_k/`, but the host's inputs; its carry is stage k − 1's."""
     given = {value.name for value in model.graph.input if value.name != "carry"}
     model = compose.add_prefix(model, f"stage_{k}/")
     names = {f"stage_{k}/{name}": name for name in given} | {f"stage_{k}/carry": f"stage_{k - 1}/carry_out"}
@@ -241,7 +241,7 @@ def _prefixed(model: onnx.ModelProto, k: int) -> onnx.ModelProto:
 
 
 def _from_stage(stages: list[onnx.ModelProto], k: int) -> dict[str, Any]:
-    """Nodes that run stage k and decide on the rest; they end on score, ltrb, depth (suffixed @k)."""
+    """Make nodes that run stage k and decide on the rest; outputs are score, ltrb, depth (suffixed @k)."""
     graph = stages[k - 1].graph
     nodes = list(graph.node)
     here = [f"stage_{k}/score", f"stage_{k}/ltrb", f"stage_{k}/depth"]
@@ -277,7 +277,7 @@ def _from_stage(stages: list[onnx.ModelProto], k: int) -> dict[str, Any]:
 
 
 def _result_values(names: list[str]) -> list[onnx.ValueInfoProto]:
-    """score, ltrb and depth of one target, under the names given."""
+    """Declare score, ltrb and depth of one target, under the names given."""
     kinds = [
         (TensorProto.FLOAT, [1, 1, MAP_PX, MAP_PX]),
         (TensorProto.FLOAT, [1, 4, MAP_PX, MAP_PX]),

@@ -54,7 +54,7 @@ class DepthGate(nn.Module):
         return len(self.spec.stages)
 
     def embed(self, crops: dict[int, Tensor]) -> list[Tensor]:
-        """Embeddings N×96×h×w of every exit; `crops` as in Backbone.forward."""
+        """Embed crops for every exit, N×96×h×w each; `crops` as in Backbone.forward."""
         return [exit_.embed(f) for exit_, f in zip(self.exits, self.backbone(crops), strict=True)]
 
     def template(self, crops: dict[int, Tensor]) -> list[Tensor]:
@@ -66,7 +66,7 @@ class DepthGate(nn.Module):
         return [exit_.template(embedding) for exit_ in self.exits]
 
     def stage(self, k: int, crop: Tensor | None, carry: Tensor | None, template: Tensor) -> StageResult:
-        """Stage k (from 1) and its exit and gate; nothing else runs."""
+        """Run stage k (from 1) and its exit and gate; nothing else runs."""
         features = self.backbone.stages[k - 1](crop, carry)
         exit_ = self.exits[k - 1]
         score, ltrb = exit_(exit_.embed(features), template)
@@ -75,7 +75,7 @@ class DepthGate(nn.Module):
         return StageResult(score, ltrb, seen, gate, features)
 
     def forward(self, template: dict[int, Tensor], search: dict[int, Tensor]) -> list[StageResult]:
-        """All exits, in order."""
+        """Run all exits, in order."""
         kernels = self.template(template)
         results: list[StageResult] = []
         for k, stage in enumerate(self.spec.stages, start=1):
@@ -85,5 +85,5 @@ class DepthGate(nn.Module):
 
 
 def pixels(crop: Tensor) -> Tensor:
-    """uint8 N×s×s×3 to float N×3×s×s; the memory stays as it was (channels last)."""
+    """Convert uint8 N×s×s×3 to float N×3×s×s; the memory stays as it was (channels last)."""
     return crop.permute(0, 3, 1, 2).to(torch.float32)

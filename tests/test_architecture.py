@@ -1,6 +1,7 @@
 """The arrows between the rooms, and what `import tracker` may load."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -118,6 +119,13 @@ def test_a_room_holds_no_more_files_than_one_looks_over():
 def test_every_folder_says_what_room_it_is(room):
     for folder in {file.parent for file in FILES if file.is_relative_to(ROOT / room)}:
         assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), folder.relative_to(ROOT)
+
+
+def test_names_of_arrays_are_defined_in_one_file():
+    """An alias of its own in another file would be a second word for the same thing."""
+    alias = re.compile(r"^\w+ = npt\.NDArray\[np\.(uint8|float32|float64|int64|bool_)\]$", re.MULTILINE)
+    defining = {name_of(file) for file in FILES if alias.search(file.read_text())}
+    assert defining == {"tracker.arrays", "models.nas.hashes"}, "md5 digests, N×16 bytes, are no images"
 
 
 def test_models_see_only_the_pure_part_of_the_tracker(imports):

@@ -4,14 +4,14 @@ import os
 
 import numpy as np
 
+from tracker.arrays import Image
 from tracker.boxes import Box, checked
-from tracker.frames import Frame
 
 MOSTLY = 0.5  # of a box that must lie inside the frame
 FLAT_LEVELS = 2.0  # standard deviation of pixels that show nothing to follow
 
 
-def on_box(frame: Frame, box: Box) -> tuple[Box, list[str]]:
+def on_box(frame: Image, box: Box) -> tuple[Box, list[str]]:
     """Return the box to start with, and warnings.
 
     A box larger than the frame in either direction, or with most of its area
@@ -41,7 +41,7 @@ def on_box(frame: Frame, box: Box) -> tuple[Box, list[str]]:
     return box, warnings
 
 
-def _flat(frame: Frame, part: Box) -> bool:
+def _flat(frame: Image, part: Box) -> bool:
     x, y, w, h = part
     shown = frame[int(y) : max(int(y) + 1, round(y + h)), int(x) : max(int(x) + 1, round(x + w))]
     return bool(np.std(shown, axis=(0, 1)).max() < FLAT_LEVELS)
@@ -52,7 +52,7 @@ def _shown(box: Box) -> str:
 
 
 def on_threads(threads: int) -> list[str]:
-    """Warns of more threads than this process has cores, which slows every one of them."""
+    """Warn of more threads than this process has cores, which slows every one of them."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if threads <= cores:
         return []

@@ -13,7 +13,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from tracker.arrays import Image as Image
+from tracker.arrays import Image
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from tracker.arrays import Float32s
 from tracker.crop import Window
 from tracker.engine import StageOutput
 from tracker.manifest import DecodeConstants, Geometry
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +73,13 @@ class Decoder:
             return Candidate(window.x0 + half, window.y0 + half, w, h, 0.0, 0.0)
         return seen
 
-    def _penalty(self, widths: Floats, heights: Floats, w: float, h: float) -> Floats:
-        """exp(−k(s·r − 1)), s and r ≥ 1 the changes of scale and of ratio against w×h, all in strides."""
+    def _penalty(self, widths: Float32s, heights: Float32s, w: float, h: float) -> Float32s:
+        """Return exp(−k(s·r − 1)), s and r ≥ 1 the changes of scale and of ratio against w×h, in strides."""
         half = (widths + heights) * 0.5
         scale = np.sqrt((widths + half) * (heights + half)) * np.float32(1.0 / _scale(w, h))
         ratio = widths / heights * np.float32(h / w)
         change = np.maximum(scale, 1.0 / scale) * np.maximum(ratio, 1.0 / ratio)
-        penalty: Floats = np.exp((1.0 - change) * np.float32(self._constants.penalty))
+        penalty: Float32s = np.exp((1.0 - change) * np.float32(self._constants.penalty))
         return penalty
 
 

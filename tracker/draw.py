@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from tracker.arrays import Image
 from tracker.boxes import Box
 from tracker.state import LOST, TRACKED
 from tracker.tracker import Prediction
 
-Image = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
 GREEN, AMBER, RED, WHITE, GREY, DARK = (
     (96, 208, 64),
@@ -48,7 +47,7 @@ def overlay(
 
 
 def _outline(out: Image, box: Box, scale: float, state: str) -> None:
-    """Lines around the box, on a dark line where the target is not too small for two."""
+    """Draw lines around the box, on a dark line where the target is not too small for two."""
     small = min(box[2:]) < SMALL_TARGET_PX * scale
     thick = 1 if small else max(2, round(2 * scale))
     away = thick if small else thick + 1

@@ -11,25 +11,26 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tracker import advice
+from tracker.arrays import Image
 from tracker.boxes import Box
 from tracker.draw import overlay
 from tracker.errors import BoxError, FrameError, SourceError, TrackerError
-from tracker.frames import Frame, Timed, open_source
+from tracker.frames import Timed, open_source
 from tracker.interrupt import Stop, Stopped
+from tracker.options import TrackOptions
 from tracker.outputs import check_results
 from tracker.record import Record
 from tracker.state import TRACKED
 from tracker.tracker import Prediction, Tracker
-from tracker.wanted import Wanted
 from tracker.zoo import find
 
 if TYPE_CHECKING:
     from tracker.ui.window import Window
 
-Answer = tuple[float, Frame, Prediction, str | None]  # seconds, pixels, what was seen, at which budget
+Answer = tuple[float, Image, Prediction, str | None]  # seconds, pixels, what was seen, at which budget
 
 
-def follow(wanted: Wanted) -> int:
+def follow(options: TrackOptions) -> int:
     """Track the source to its end and print a summary; returns the signal that ended it before, else 0.
 
     Result files are opened, and what stood in them is lost, once the tracker
@@ -39,27 +40,27 @@ def follow(wanted: Wanted) -> int:
         TrackerError: anything wrong with what was given; files written so far are closed and whole.
     """
     console = Console(stderr=True)
-    wanted.check()
-    tracker = Tracker.load(wanted.model, threads=wanted.threads, budget=wanted.budget)
+    options.check()
+    tracker = Tracker.load(options.model, threads=options.threads, budget=options.budget)
     limits = tracker.manifest.state.lost[-1], tracker.manifest.state.unsure[-1]
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(wanted.source, wanted.newest))
-        check_results(wanted.results, source.files, [*source.folders, find(wanted.model)])
-        window = _window(wanted, stack)
-        frames = islice(source.timed(), wanted.start, wanted.end)
-        (begins, first), box = _target(frames, wanted, window)
+        source = stack.enter_context(open_source(options.source, options.newest))
+        check_results(options.results, source.files, [*source.folders, find(options.model)])
+        window = _window(options, stack)
+        frames = islice(source.timed(), options.start, options.end)
+        (begins, first), box = _target(frames, options, window)
         box, warnings = advice.on_box(first, box)
         tracker.init(first, box)
         _print(
-            console, *(f"depthgate: warning: {w}" for w in [*warnings, *advice.on_threads(wanted.threads)])
+            console, *(f"depthgate: warning: {w}" for w in [*warnings, *advice.on_threads(options.threads)])
         )
         stop = stack.enter_context(Stop())
         with ExitStack() as files:
-            record = Record(wanted, source, begins, tracker.depths, limits, files)
-            _print(console, f"{_title(tracker, wanted)}  {source.name}", *record.notes)
+            record = Record(options, source, begins, tracker.depths, limits, files)
+            _print(console, f"{_title(tracker, options)}  {source.name}", *record.notes)
             record.add(begins, first, _given(box), tracker.budget)
-            answers = stop.heard(_tracked(tracker, frames, window, wanted.start + 1))
-            with _progress(wanted.length(source.frames), console) as advance:
+            answers = stop.heard(_tracked(tracker, frames, window, options.start + 1))
+            with _progress(options.length(source.frames), console) as advance:
                 end = _record_all(answers, record, advance)
         record.write_picture()
         _print(console, *record.summary(source.dropped))
@@ -68,12 +69,12 @@ def follow(wanted: Wanted) -> int:
     return end.signal if end is not None else 0
 
 
-def _target(frames: Iterator[Timed], wanted: Wanted, window: "Window | None") -> tuple[Timed, Box]:
+def _target(frames: Iterator[Timed], options: TrackOptions, window: "Window | None") -> tuple[Timed, Box]:
     """Return the first frame, and the box that was given or is drawn on it."""
     first = next(frames, None)
     if first is None:
-        raise SourceError(f"source: {wanted.source} has no frame {wanted.start}; --start counts from 0")
-    box = wanted.box if wanted.box is not None or window is None else window.select_box(first[1])
+        raise SourceError(f"source: {options.source} has no frame {options.start}; --start counts from 0")
+    box = options.box if options.box is not None or window is None else window.select_box(first[1])
     if box is None:
         raise BoxError("box: none was given or drawn; give --box x,y,w,h")
     return first, box
@@ -82,7 +83,7 @@ def _target(frames: Iterator[Timed], wanted: Wanted, window: "Window | None") ->
 def _tracked(
     tracker: Tracker, frames: Iterator[Timed], window: "Window | None", first: int
 ) -> Iterator[Answer]:
-    """Every further frame, from number `first` on, until they end or the window's user quits."""
+    """Track every further frame, from number `first` on, until they end or the window's user quits."""
     for number, (time_s, frame) in enumerate(frames, first):
         budget, seen = tracker.budget, tracker.update(frame)
         if window is None:
@@ -108,7 +109,7 @@ def _given(box: Box) -> Prediction:
 def _record_all(
     answers: Iterator[Answer], record: Record, advance: Callable[[Prediction], None]
 ) -> TrackerError | Stopped | None:
-    """Record every frame; returns what ended it before the source did."""
+    """Record every frame; return what ended the run before the source did."""
     try:
         for time_s, frame, seen, budget in answers:
             record.add(time_s, frame, seen, budget)
@@ -122,8 +123,8 @@ def _record_all(
     return None
 
 
-def _title(tracker: Tracker, wanted: Wanted) -> str:
-    return f"{tracker.manifest.name}  {tracker.depths} stages  budget {wanted.budget or 'default'}"
+def _title(tracker: Tracker, options: TrackOptions) -> str:
+    return f"{tracker.manifest.name}  {tracker.depths} stages  budget {options.budget or 'default'}"
 
 
 def _print(console: Console, *lines: str) -> None:
@@ -138,20 +139,20 @@ def stepped(budget: str | None, steps: int, depths: int) -> str | None:
     return ladder[min(max(at + steps, 0), len(ladder) - 1)]
 
 
-def _window(wanted: Wanted, stack: ExitStack) -> "Window | None":
+def _window(options: TrackOptions, stack: ExitStack) -> "Window | None":
     """Return the window when it was asked for, or when there is a display and no box was given."""
     display = bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("SDL_VIDEODRIVER")
     )
-    if not wanted.window and wanted.box is not None:
+    if not options.window and options.box is not None:
         return None
     if not display:
-        if wanted.box is None:
+        if options.box is None:
             raise BoxError("box: none was given and there is no display to draw it on; give --box x,y,w,h")
         raise BoxError("window: there is no display; leave --window out and use --save out.mp4")
     from tracker.ui.window import Window
 
-    window = Window(f"depthgate  {wanted.source}")
+    window = Window(f"depthgate  {options.source}")
     stack.callback(window.close)
     return window
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from tracker.errors import SourceError
 from tracker.sources.camera import Camera
 from tracker.sources.pictures import PICTURES, PictureFolder, by_pattern, picture_file, to_bgr8
-from tracker.sources.source import FALLBACK_FPS, Frame, Source, Timed
+from tracker.sources.source import FALLBACK_FPS, Source, Timed
 from tracker.sources.stream import SILENCE_S, Stream
 
-__all__ = ["FALLBACK_FPS", "Frame", "PictureFolder", "Source", "Timed", "open_source", "to_bgr8"]
+__all__ = ["FALLBACK_FPS", "PictureFolder", "Source", "Timed", "open_source", "to_bgr8"]
 
 
 def open_source(source: str | int | Path, newest: bool | None = None) -> Source:

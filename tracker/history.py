@@ -108,7 +108,7 @@ class History:
         return self._depth_sum / self.frames if self.frames else 0.0
 
     def percentiles_ms(self, *percents: float) -> list[float]:
-        """Of the time of an update; from an even sample when there are more than SAMPLE frames."""
+        """Return percentiles of an update's time; of an even sample beyond SAMPLE frames."""
         return [float(ms) for ms in np.percentile(self._seconds.items or [0.0], percents) * 1e3]
 
     def lost_spans(self) -> list[str]:

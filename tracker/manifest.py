@@ -84,7 +84,7 @@ class Manifest:
     raw: Mapping[str, Any] = field(repr=False)
 
     def macs(self, tau: tuple[float, ...], depth: int) -> int:
-        """Multiply-accumulates of a frame that stops at `depth` under the thresholds `tau`."""
+        """Return the multiply-accumulates of a frame that stops at `depth` under the thresholds `tau`."""
         return sum(stage_costs(tau, depth, self.stage_macs, self.backbone_macs))
 
     def seconds(self, tau: tuple[float, ...], depth: int) -> float:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tracker.errors import TrackerError
+from tracker.files import write_bytes
 from tracker.tracker import Prediction
 
 STDOUT = Path("-")
@@ -133,17 +134,12 @@ class RowWriter:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace the file whole or not at all.
+    """Write as tracker.files.write_bytes does.
 
     Raises:
         OutputError: it cannot be written; what stood there before stands there still.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        with open(part, "wb") as file:
-            file.write(data)
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        write_bytes(path, data)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OutputError(f"output: {path} cannot be written ({error.strerror})") from error

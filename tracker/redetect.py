@@ -42,7 +42,7 @@ class Round:
 
 
 def grid(state: TrackState, geometry: Geometry) -> tuple[Window, ...]:
-    """Search windows of the usual side that cover the frame, those near the last place first.
+    """Return search windows of the usual side that cover the frame, those near the last place first.
 
     Neighbours overlap by the template's window, so that wherever the target is, one of them
     holds it with its surroundings.
@@ -56,7 +56,7 @@ def grid(state: TrackState, geometry: Geometry) -> tuple[Window, ...]:
 
 
 def _centres(length: int, side: float, step: float) -> list[float]:
-    """Centres of windows along an edge of the frame, evenly spaced by at most `step`; or its middle."""
+    """Return centres of windows along an edge of the frame, at most `step` apart; or its middle."""
     gaps = math.ceil((length - side) / step)
     if gaps <= 0:
         return [length / 2]
@@ -69,10 +69,10 @@ def is_found(seen: Candidate, depth: int, limits: StateConstants) -> bool:
 
 
 def shallowest(taus: Taus) -> Taus:
-    """Thresholds that stop at the first exit which `taus` evaluates."""
+    """Return thresholds that stop at the first exit which `taus` evaluates."""
     return tuple(tau if tau >= NEVER else ALWAYS for tau in taus)
 
 
 def deepest(taus: Taus) -> Taus:
-    """Thresholds that stop at the deepest exit which `taus` may reach."""
+    """Return thresholds that stop at the deepest exit which `taus` may reach."""
     return tuple(tau if tau <= ALWAYS else NEVER for tau in taus)

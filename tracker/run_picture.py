@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from tracker.draw import DARK, FONT, GREY, Colour, Image, overlay
+from tracker.arrays import Floats, Image
+from tracker.draw import DARK, FONT, GREY, Colour, overlay
 from tracker.history import Moment
 from tracker.state import LOST, TRACKED, UNSURE
 from tracker.tracker import Prediction
@@ -17,7 +17,6 @@ WIDTH, LEFT, RIGHT = 1280, 64, 24
 CHART_PX, AXIS_PX, LABEL_PX, GAP = 130, 34, 24, 4
 LANDSCAPE_COLUMNS, PORTRAIT_COLUMNS = 3, 6
 SHADES: dict[str, Colour] = {UNSURE: (214, 240, 255), LOST: (214, 214, 250)}
-Floats = npt.NDArray[np.float64]
 Shot = tuple[int, Image]
 
 
@@ -62,7 +61,7 @@ def run_picture(
 
 
 def _film_strip(shots: Sequence[Shot]) -> Image:
-    """Rows of pictures, each above its frame number."""
+    """Draw rows of pictures, each above its frame number."""
     height, width = shots[0][1].shape[:2]
     columns = WIDTH // (width + GAP)
     lines = -(-len(shots) // columns)
@@ -95,7 +94,7 @@ def _axis(first: int, frames: int) -> Image:
 
 
 def round_ticks(high: float) -> list[float]:
-    """0 and up to four more in steps of 1, 2 or 5 times a power of ten; the last is at least `high` > 0."""
+    """Return 0 and up to four ticks in round steps (1, 2 or 5 times 10ⁿ); the last is at least `high` > 0."""
     power = 10.0 ** math.floor(math.log10(high / 4))
     step = next(f * power for f in (1, 2, 5, 10) if 4 * f * power >= high)
     return [i * step for i in range(math.ceil(high / step) + 1)]

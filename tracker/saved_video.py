@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from tracker.arrays import Image
 from tracker.outputs import OutputError
 from tracker.sound import Sound
 
@@ -76,7 +76,7 @@ class VideoWriter:
     def with_sound(self) -> bool:
         return self._sound is not None
 
-    def write(self, frame: npt.NDArray[np.uint8], time_s: float) -> None:
+    def write(self, frame: Image, time_s: float) -> None:
         """Add H×W×3 uint8 BGR, of the first one's size, shown from `time_s` on; the first should be at 0."""
         import av
 

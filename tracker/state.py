@@ -37,7 +37,7 @@ class TrackState:
         return window_at(self.cx, self.cy, context_side(self.w, self.h))
 
     def search_window(self, geometry: Geometry) -> Window:
-        """Square around the last centre; its side follows the size, which never exceeds the frame's."""
+        """Return the square around the last centre; its side follows the size, at most the frame's."""
         side = context_side(self.w, self.h) * geometry.search_px / geometry.template_px
         return window_at(self.cx, self.cy, side)
 
@@ -69,7 +69,7 @@ class TrackState:
 
 
 def verdict_of(score: float, depth: int, limits: StateConstants) -> str:
-    """TRACKED, UNSURE or LOST: what a score of exit `depth` (from 1) says."""
+    """Return TRACKED, UNSURE or LOST: what a score of exit `depth` (from 1) says."""
     if score >= limits.unsure[depth - 1]:
         return TRACKED
     return UNSURE if score >= limits.lost[depth - 1] else LOST

@@ -2,9 +2,9 @@
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from tracker.crop import CropPyramid, Image
+from tracker.arrays import Float32s, Image
+from tracker.crop import CropPyramid
 from tracker.engine import Engine
 from tracker.errors import ModelError
 from tracker.manifest import Geometry
@@ -21,7 +21,7 @@ def mean_colour(frame: Image) -> Fill:
 
 def make_template(
     engine: Engine, frame: Image, state: TrackState, geometry: Geometry, fill: Fill
-) -> list[npt.NDArray[np.float32]]:
+) -> list[Float32s]:
     """Pass the target's window, at every side that the network asks for, through all stages once.
 
     Raises:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from tracker.arrays import Float32s, Image
 from tracker.boxes import Box, checked
 from tracker.budget import Policy, parse_budget
-from tracker.crop import CropPyramid, Image, Window
+from tracker.crop import CropPyramid, Window
 from tracker.decode import Candidate, Decoder
 from tracker.engine import Engine, OrtEngine
 from tracker.errors import FrameError, ModelError
@@ -55,7 +55,7 @@ class Tracker:
         self._state: TrackState | None = None
         self._round = Round()
         self._fill: Fill = (0, 0, 0)
-        self._templates: list[npt.NDArray[np.float32]] = []
+        self._templates: list[Float32s] = []
         self.budget = budget
 
     @classmethod
@@ -154,7 +154,7 @@ class Tracker:
         )
 
     def _look_elsewhere(self, frame: Image, state: TrackState, taus: tuple[float, ...]) -> int:
-        """One window of the round, when the target is lost; the multiply-accumulates that it took."""
+        """Look at one window of the round when the target is lost; return the multiply-accumulates."""
         self._round = self._round.after(state, self.manifest.geometry)
         window = self._round.window
         if window is None:
@@ -167,12 +167,12 @@ class Tracker:
     def _look(
         self, frame: Image, window: Window, state: TrackState, thresholds: tuple[float, ...]
     ) -> tuple[Candidate, int]:
-        """Stages until a gate says stop, and what that exit sees; a crop is cut when a stage asks for it.
+        """Run stages until a gate says stop; a crop is cut when a stage asks for it.
 
         An exit that the thresholds rule out is not evaluated. A gate that stops early is not
         believed when its exit would not call the target TRACKED: a deeper one has the last word.
         """
-        carry: npt.NDArray[np.float32] | None = None
+        carry: Float32s | None = None
         taus = (*thresholds, ALWAYS)
         crops = CropPyramid(frame, window, self._fill)
         sides = self.manifest.geometry.stage_sides
@@ -202,7 +202,7 @@ class Tracker:
 
 
 def _frame_size(frame: Image) -> tuple[int, int]:
-    """Height and width of an H×W×3 uint8 array with pixels, else FrameError."""
+    """Return height and width of an H×W×3 uint8 array with pixels, else raise FrameError."""
     if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
         got = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
         raise FrameError(

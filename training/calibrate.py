@@ -76,7 +76,7 @@ def calibrate(folder: Path, data: Several[Path], starts: int = len(START_SHIFTS)
 
 
 def _decoding(held_out: HeldOut, manifest: Manifest) -> DecodeConstants:
-    """Tuned where every score is believed, so that limits of presence play no part."""
+    """Tune the decoding where every score is believed, so that limits of presence play no part."""
 
     def measure(decode: DecodeConstants, text: str) -> list[Pass]:
         trial = replace(_trusting(manifest), decode=decode)
@@ -130,7 +130,7 @@ def _at(held_out: HeldOut, manifest: Manifest, depth: int, text: str) -> list[Pa
 
 
 def _trusting(manifest: Manifest) -> Manifest:
-    """Every score of every exit is believed."""
+    """Return the manifest with limits under which every score of every exit is believed."""
     nothing = (0.0,) * manifest.depths
     return replace(manifest, state=StateConstants(nothing, nothing, nothing))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tracker.crop import Image
+from tracker.arrays import Image
 from tracker.errors import SourceError
 from training.data.open import open_store
 from training.data.pairs import SEARCH_PX, TEMPLATE_PX, Pairs, Sample

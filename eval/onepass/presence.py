@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from tracker.arrays import Bools, Floats
 
 GOOD_OVERLAP = 0.5
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+Flags = Bools
 
 
 @dataclass(frozen=True)

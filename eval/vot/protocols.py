@@ -136,7 +136,7 @@ def reset_scores(runs: list[tuple[Annotated, list[Trajectory]]], low: int = 108,
 
 
 def reset_eao_curve(fragments: list[list[float]], failed: list[bool]) -> Float32s:
-    """Mean overlap over frames 1 … j, averaged over fragments; a failed one counts as 0 after its end.
+    """Average the overlap over frames 1 … j and fragments; a failed fragment counts as 0 after its end.
 
     In float32 like the toolkit's. The curve is as long as the longest fragment.
     """
@@ -186,7 +186,7 @@ def _overlaps(trajectory: Trajectory, truth: list[Region], size: tuple[int, int]
 
 
 def _burnt_in_mean(trajectory: Trajectory, overlaps: list[float]) -> float:
-    """Mean overlap of the frames that count; 0 when none does."""
+    """Return the mean overlap of the frames that count; 0 when none does."""
     keep = np.array([mark == SEEN for mark in trajectory.marks])
     for i, mark in enumerate(trajectory.marks):
         if mark == INITIALIZATION:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tracker import follow
+from tracker.options import TrackOptions
 from tracker.ui.window import Wishes
-from tracker.wanted import Wanted
 
 
 class Person:
@@ -37,7 +37,7 @@ def pictures(tmp_path):
 def test_a_box_that_is_drawn_again_is_marked(pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(follow, "_window", lambda wanted, stack: Person())
     rows = {"json": tmp_path / "rows.jsonl", "csv": tmp_path / "rows.csv"}
-    assert follow.follow(Wanted(str(pictures), box=(20, 20, 30, 30), rows=rows)) == 0
+    assert follow.follow(TrackOptions(str(pictures), box=(20, 20, 30, 30), rows=rows)) == 0
     lines = [json.loads(line) for line in rows["json"].read_text().splitlines()]
     assert [line["given"] for line in lines] == [True, False, False, True, False, False, False]
     assert lines[3]["box"] == [60.0, 40.0, 20.0, 20.0] and lines[3]["depth"] is None

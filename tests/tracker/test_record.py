@@ -5,9 +5,9 @@ import pytest
 
 from tests.tracker.test_history import seen
 from tracker import record
+from tracker.options import TrackOptions
 from tracker.record import Record, evenly
 from tracker.sources.source import Source
-from tracker.wanted import Wanted
 
 
 @pytest.mark.parametrize("count", [1, 5, 7, 47, 48, 49, 97, 1003])
@@ -17,10 +17,10 @@ def test_the_strip_is_even_and_ends_with_the_last_frame(tmp_path, monkeypatch, c
     monkeypatch.setattr(
         record, "run_picture", lambda shots, *rest: drawn.update(shots=shots) or np.zeros((9, 9, 3))
     )
-    wanted = Wanted("stream", picture=tmp_path / "out.png", start=10)
+    options = TrackOptions("stream", picture=tmp_path / "out.png", start=10)
     frame = np.zeros((6, 8, 3), np.uint8)
     with ExitStack() as stack:
-        run = Record(wanted, Source(), 0.0, 4, (0.2, 0.5), stack)
+        run = Record(options, Source(), 0.0, 4, (0.2, 0.5), stack)
         for i in range(count):
             run.add(i / 25, frame, seen(), None)
         run.write_picture()
@@ -39,9 +39,9 @@ def test_a_record_does_not_grow_with_the_run(tmp_path):
     """What hangs on it after 3,000 frames is no more than after 1,500."""
     import pickle
 
-    wanted, sizes = Wanted("stream", rows={"csv": tmp_path / "rows.csv"}), []
+    options, sizes = TrackOptions("stream", rows={"csv": tmp_path / "rows.csv"}), []
     with ExitStack() as stack:
-        run = Record(wanted, Source(), 0.0, 4, (0.2, 0.5), stack)
+        run = Record(options, Source(), 0.0, 4, (0.2, 0.5), stack)
         for i in range(3 * 4096):
             run.add(i / 25, np.zeros((1, 1, 3), np.uint8), seen(seconds=0.004), None)
             if i + 1 in (2 * 4096, 3 * 4096):

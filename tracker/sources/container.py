@@ -91,7 +91,7 @@ class Promise:
     whole: bool = True
 
     def broken(self, packets: int, ends: float, fps: float) -> str:
-        """How what was read falls short by more than a frame or a rounding; else empty."""
+        """Say how what was read falls short by more than a frame or a rounding; else return an empty text."""
         if self.frames:
             return f"ends after {packets} of {self.frames} frames" if packets < self.frames - 1 else ""
         if ends + self.slack_frames / fps < self.ends:
@@ -121,6 +121,6 @@ def promise(container: Any, stream: Any, path: Path | None) -> Promise:
 
 
 def _seconds(clock: str) -> float:
-    """00:01:02.500000000 as 62.5, anything else as 0."""
+    """Read 00:01:02.500000000 as 62.5, anything else as 0."""
     match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", clock)
     return 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3]) if match else 0.0

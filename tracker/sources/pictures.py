@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tracker.arrays import Image
 from tracker.errors import SourceError
-from tracker.sources.source import FALLBACK_FPS, Frame, Source, Timed
+from tracker.sources.source import FALLBACK_FPS, Source, Timed
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 KINDS = " ".join(sorted(PICTURES))
@@ -105,7 +106,7 @@ class Animation(Source):
 
 
 def picture_file(path: Path) -> Source:
-    """One picture: its frames when it moves, else itself."""
+    """Open one picture: its frames when it moves, else itself."""
     still = Pictures(str(path), [path])
     if path.suffix.lower() not in (".webp", ".png"):
         return still
@@ -113,7 +114,7 @@ def picture_file(path: Path) -> Source:
     return moving if moving.frames != 1 else still
 
 
-def read_picture(file: Path) -> Frame:
+def read_picture(file: Path) -> Image:
     """Return a picture file as H×W×3 uint8 BGR.
 
     Raises:
@@ -128,8 +129,8 @@ def read_picture(file: Path) -> Frame:
     return to_bgr8(np.asarray(picture), str(file))
 
 
-def to_bgr8(picture: npt.NDArray[np.generic], name: str = "picture") -> Frame:
-    """Any H×W, H×W×1, ×3 or ×4 picture of 8 or 16 bit to H×W×3 uint8 BGR, a new array.
+def to_bgr8(picture: npt.NDArray[np.generic], name: str = "picture") -> Image:
+    """Convert any H×W, H×W×1, ×3 or ×4 picture of 8 or 16 bit to H×W×3 uint8 BGR, a new array.
 
     Raises:
         SourceError: another shape or type.

@@ -6,11 +6,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-import numpy.typing as npt
+from tracker.arrays import Image
 
-Frame = npt.NDArray[np.uint8]
-Timed = tuple[float, Frame]
+Timed = tuple[float, Image]
 FALLBACK_FPS = 25.0
 
 
@@ -39,10 +37,10 @@ class Source:
     sound: str | None = None
 
     def timed(self) -> Iterator[Timed]:
-        """Every frame, H×W×3 uint8 BGR, with the seconds at which it is shown; the source's first is at 0."""
+        """Yield every frame, H×W×3 uint8 BGR, with the second at which it is shown; the first is at 0."""
         raise NotImplementedError
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[Image]:
         return (frame for _, frame in self.timed())
 
     def close(self) -> None:

@@ -10,9 +10,10 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from tracker.arrays import Image
 from tracker.errors import SourceError
 from tracker.sources.container import open_container, promise, video_stream
-from tracker.sources.source import FALLBACK_FPS, Frame, Source, Timed
+from tracker.sources.source import FALLBACK_FPS, Source, Timed
 
 
 class Video(Source):
@@ -112,7 +113,7 @@ class _Packets:
 
 
 def _frames(stream: Any, fps: float) -> int | None:
-    """How many there are, or, where an edit list leaves some out, about how many are shown."""
+    """Return how many frames are shown; about how many where an edit list leaves some out."""
     listed, shown = int(stream.frames), float((stream.duration or 0) * (stream.time_base or 0)) * fps
     return round(shown) if 0 < shown < listed - 1 else listed or None
 
@@ -122,9 +123,9 @@ def _pixel_aspect(stream: Any, rotation: int) -> Fraction:
     return 1 / ratio if rotation % 180 else ratio
 
 
-def _upright(to_bgr: Any, picture: Any) -> Frame:
+def _upright(to_bgr: Any, picture: Any) -> Image:
     """Return the pixels of a decoded picture, turned as players turn it."""
-    frame: Frame = to_bgr.reformat(picture, format="bgr24", threads=1).to_ndarray()
+    frame: Image = to_bgr.reformat(picture, format="bgr24", threads=1).to_ndarray()
     turns = round(picture.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(frame, turns)) if turns else frame
 

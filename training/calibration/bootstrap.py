@@ -1,9 +1,9 @@
 """Does a gain hold elsewhere? A paired bootstrap over sources, with every data set left out once."""
 
 import numpy as np
-import numpy.typing as npt
 
-from training.calibration.passes import Floats, Source
+from tracker.arrays import Floats, Ints
+from training.calibration.passes import Source
 
 DRAWS = 2_000
 LEVEL = 0.05
@@ -26,7 +26,7 @@ def lower_bound(gains: dict[Source, float]) -> float:
     return float(np.quantile(np.nanmean(means, 0), LEVEL / 2))
 
 
-def _mean_of(counts: npt.NDArray[np.int64], values: Floats) -> Floats:
+def _mean_of(counts: Ints, values: Floats) -> Floats:
     """Average the values that each draw holds so many times; NaN for a draw that holds none."""
     total = counts.sum(1)
     return np.where(total > 0, counts @ values / np.maximum(total, 1), np.nan)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import track
@@ -17,6 +16,7 @@ from eval.data.sequences import Sequence, read_frames, read_pack
 from eval.onepass.presence import Told
 from eval.onepass.runner import START_SHIFTS, run
 from tracker import Tracker
+from tracker.arrays import Floats, Ints
 from tracker.boxes import overlap
 from tracker.engine import OrtEngine, StageOutput
 from tracker.gates import stop_probability
@@ -24,7 +24,6 @@ from tracker.manifest import Manifest
 
 SHORTEST = 6  # frames: what is shorter says nothing about closed loops
 
-Floats = npt.NDArray[np.float64]
 Source = tuple[str, str]
 
 
@@ -38,7 +37,7 @@ class Pass(Told):
 
     source: Source
     auc: float
-    depths: npt.NDArray[np.int64]
+    depths: Ints
     gates: Floats
 
 

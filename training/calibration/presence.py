@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from eval.onepass.presence import GOOD_OVERLAP, score_area
-from training.calibration.passes import Floats, Pass, Source
+from tracker.arrays import Bools, Floats
+from training.calibration.passes import Pass, Source
 
 LOST_SHARE, UNSURE_SHARE = 0.02, 0.05  # of the good frames, that may be called so
 STEPS = 20  # in which LOST_SHARE is lowered, until frames lost in a row fit into it
@@ -52,7 +52,7 @@ def presence(passes: list[Pass]) -> Presence:
     return Presence(unsure, lost, found, score_area(passes))
 
 
-def called_lost_at(scores: Floats, lost: float, unsure: float) -> npt.NDArray[np.bool_]:
+def called_lost_at(scores: Floats, lost: float, unsure: float) -> Bools:
     """Mark frames that the limits call LOST: from a score below `lost` until one that reaches `unsure`."""
     said, gone = np.zeros(len(scores), bool), False
     for i, score in enumerate(scores):
@@ -69,7 +69,7 @@ def weighted_quantile(values: Floats, weights: Floats, share: float) -> float:
     return float(values[order[allowed[-1]]])
 
 
-def _weights(passes: list[Pass], good: list[npt.NDArray[np.bool_]]) -> Floats:
+def _weights(passes: list[Pass], good: list[Bools]) -> Floats:
     """Return the weights of the good frames of all passes, one after another."""
     frames: Counter[Source] = Counter()
     for p, flags in zip(passes, good, strict=True):

@@ -13,8 +13,9 @@ from itertools import combinations
 
 import numpy as np
 
+from tracker.arrays import Floats
 from tracker.manifest import ALWAYS, NEVER, Manifest
-from training.calibration.passes import Floats, Pass, average, by_source, mean_auc
+from training.calibration.passes import Pass, average, by_source, mean_auc
 
 RATIOS = (0.25, 0.5, 1.0, 1.7, 3.0)
 EAGER = 1e-9  # the gate always stops, and is overruled where the target is not TRACKED

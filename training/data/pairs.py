@@ -10,9 +10,8 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from tracker.arrays import Image
+from tracker.arrays import Bools, Float32s, Floats, Image, Ints
 from tracker.crop import Window, context_side, cut, window_at
 from tracker.errors import SourceError
 from training.data.augment import (
@@ -39,8 +38,8 @@ class Batch:
 
     search: dict[int, Image]
     template: dict[int, Image]
-    boxes: npt.NDArray[np.float32]
-    present: npt.NDArray[np.bool_]
+    boxes: Float32s
+    present: Bools
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,8 @@ class PairStream:
         self, store: PictureStore, seed: int, phase: str, shares: dict[int, float] = KIND_SHARES
     ) -> None:
         self.store, self.seed, self.phase = store, seed, zlib.crc32(phase.encode())
-        self._groups: dict[int, list[list[npt.NDArray[np.int64]]]] = {}
-        self._weights: dict[int, npt.NDArray[np.float64]] = {}
+        self._groups: dict[int, list[list[Ints]]] = {}
+        self._weights: dict[int, Floats] = {}
         for kind in (*KIND_SHARES, BACKGROUND):
             groups = _tracks_by_group(store, kind)
             size = np.array([len(tracks) for tracks in groups], np.float64)
@@ -163,7 +162,7 @@ class PairStream:
         added = [name for name in ("surround", "distractor", "blur") if getattr(drawn, name)]
         return ", ".join([*dict.fromkeys(kinds), *added])
 
-    def _track(self, rng: np.random.Generator, kind: int) -> npt.NDArray[np.int64]:
+    def _track(self, rng: np.random.Generator, kind: int) -> Ints:
         groups = self._groups[kind]
         tracks = groups[int(rng.choice(len(groups), p=self._weights[kind]))]
         return tracks[int(rng.integers(len(tracks)))]
@@ -273,13 +272,13 @@ def _none_of(batch: Batch) -> Batch:
     return Batch(search, template, batch.boxes[:0], batch.present[:0])
 
 
-def _tracks_by_group(store: PictureStore, kind: int) -> list[list[npt.NDArray[np.int64]]]:
+def _tracks_by_group(store: PictureStore, kind: int) -> list[list[Ints]]:
     """Group the tracks of a kind: a list of groups, each a list of tracks, each an array of items."""
     items = np.flatnonzero(store.kind == kind)
     tracks: dict[int, list[int]] = {}
     for item in items:
         tracks.setdefault(int(store.track[item]), []).append(int(item))
-    groups: dict[int, list[npt.NDArray[np.int64]]] = {}
+    groups: dict[int, list[Ints]] = {}
     for members in tracks.values():
         groups.setdefault(int(store.group[members[0]]), []).append(np.asarray(members))
     return list(groups.values())

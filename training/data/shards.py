@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tracker.arrays import Image
+from tracker.arrays import Float32s, Image, Ints
 from tracker.crop import Window, cut
 from tracker.errors import SourceError
 from training.data.jpeg_tiles import DamagedError, decode, decode_part, scale_for
@@ -56,13 +56,13 @@ class ShardStore:
     folder: Path
     files: tuple[Tar, ...]
     shard: npt.NDArray[np.int32]
-    start: npt.NDArray[np.int64]
+    start: Ints
     size: npt.NDArray[np.int32]
     fill: npt.NDArray[np.uint8]
     picture: npt.NDArray[np.int32]
     height: npt.NDArray[np.int32]
     width: npt.NDArray[np.int32]
-    box: npt.NDArray[np.float32]
+    box: Float32s
     track: npt.NDArray[np.int32]
     kind: npt.NDArray[np.int8]
     group: npt.NDArray[np.int32]

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from rich.progress import track as progress
 
 from eval.data.sequences import Sequence, read_frames, read_pack
-from tracker.arrays import Image
+from tracker.arrays import Float32s, Image, Ints
 from tracker.cache import user_cache
 from tracker.crop import Window, cut
 from tracker.errors import SourceError
@@ -56,7 +56,7 @@ class PictureStore(Protocol):
     @property
     def width(self) -> npt.NDArray[np.int32]: ...
     @property
-    def box(self) -> npt.NDArray[np.float32]: ...
+    def box(self) -> Float32s: ...
     @property
     def track(self) -> npt.NDArray[np.int32]: ...
     @property
@@ -86,10 +86,10 @@ class FrameStore:
     """
 
     pixels: npt.NDArray[np.uint8]
-    offset: npt.NDArray[np.int64]
+    offset: Ints
     height: npt.NDArray[np.int32]
     width: npt.NDArray[np.int32]
-    box: npt.NDArray[np.float32]
+    box: Float32s
     track: npt.NDArray[np.int32]
     kind: npt.NDArray[np.int8]
     group: npt.NDArray[np.int32]

@@ -53,7 +53,7 @@ class OnnxGraph:
         return [values[name] for name in self._outputs]
 
     def readers(self, name: str) -> list[Tensor]:
-        """Weights of the convolutions that take the input `name` first."""
+        """Return the weights of the convolutions that take the input `name` first."""
         return [
             self._constants[node.input[1]]
             for node, _ in self._nodes
@@ -83,7 +83,7 @@ def _convolve(n: int, arguments: list[Any], attributes: Attributes) -> Tensor:
 
 
 def _convolve_each(n: int, arguments: list[Any], attributes: Attributes) -> Tensor:
-    """Each sample's channels with its own kernels: N×C×h×w and (N·C)×1×k×k."""
+    """Convolve each sample's channels with its own kernels: N×C×h×w and (N·C)×1×k×k."""
     x, kernels = arguments
     together = x.reshape(1, -1, *x.shape[2:])
     out = _convolve(n, [together, kernels], attributes | {"group": kernels.shape[0]})

@@ -107,7 +107,7 @@ def heads_loss(context: PhaseContext, batch: AnyBatch) -> LossTerms:
 
 
 def _distance(teacher: NanoTrackTeacher, embedding: Tensor, goal: Tensor) -> Tensor:
-    """From features N×C×h×w to the teacher's, N values: half as they are, half as its head reads them."""
+    """Return N distances of features N×C×h×w from the teacher's: half plain, half as its head reads them."""
     plain = feature_loss(embedding, goal)
     return (plain + feature_loss(teacher.read(embedding), teacher.read(goal))) / 2
 

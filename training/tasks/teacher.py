@@ -106,7 +106,7 @@ class NanoTrackTeacher:
         return F.pad(score, (1, 0, 1, 0), value=BACKGROUND_LOGIT), F.pad(ltrb, (1, 0, 1, 0), value=1.0)
 
     def read(self, features: Tensor) -> Tensor:
-        """Standardised search features N×96×h×w as the head's first layers see them."""
+        """Pass standardised search features N×96×h×w through the head's first layers."""
         rows = torch.cat([weight.flatten(1) for weight in self._torch_head.readers("input2")])
         rows = rows * torch.from_numpy(self.std).to(rows)
         rows = rows / (rows**2).sum(1).mean().sqrt()

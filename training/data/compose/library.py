@@ -28,8 +28,8 @@ import numpy.typing as npt
 from rich.progress import track as progress
 
 from eval.data.sequences import read_frames, read_pack
+from tracker.arrays import Floats, Image, Ints
 from tracker.cache import user_cache
-from tracker.crop import Image
 from tracker.errors import SourceError
 from training.data.compose.rle import Mask, decode_mask
 
@@ -44,7 +44,6 @@ CLOSE_UP = 0.25
 MARGIN = 3
 """Pixels around a mask, for its feathered edge."""
 
-Index = npt.NDArray[np.int64]
 OBJECT, BACKGROUND = 4, 3  # channels of a picture of the library
 
 
@@ -58,12 +57,12 @@ class Groups:
         group: number of an item's group.
     """
 
-    members: list[Index]
-    bounds: npt.NDArray[np.float64]
+    members: list[Ints]
+    bounds: Floats
     group: dict[int, int]
 
     @classmethod
-    def by_label(cls, items: Index, label: npt.NDArray[np.str_]) -> "Groups":
+    def by_label(cls, items: Ints, label: npt.NDArray[np.str_]) -> "Groups":
         """Group `items` by what `label`, a column of the library, says of them."""
         members = [items[label[items] == name] for name in np.unique(label[items])]
         size = np.sqrt([len(group) for group in members])
@@ -94,10 +93,10 @@ class Library:
     """
 
     pixels: npt.NDArray[np.uint8]
-    offset: Index
-    height: Index
-    width: Index
-    channels: Index
+    offset: Ints
+    height: Ints
+    width: Ints
+    channels: Ints
     label: npt.NDArray[np.str_]
     source: npt.NDArray[np.str_]
     digest: str

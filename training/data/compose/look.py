@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tracker.crop import Image
-from training.data.compose.motion import Floats, draw_wander, log_uniform
+from tracker.arrays import Floats, Image
+from training.data.compose.motion import draw_wander, log_uniform
 
 Noise = npt.NDArray[np.int16]
 

@@ -8,9 +8,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from tracker.arrays import Bools, Floats
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Curve:
         )
 
 
-def through(times: Floats, values: Floats, sudden: npt.NDArray[np.bool_]) -> Curve:
+def through(times: Floats, values: Floats, sudden: Bools) -> Curve:
     """Lay a curve through K×D values: smooth at a knot (Catmull-Rom), a turn on the spot where `sudden`."""
     pace = np.diff(values, axis=0) / np.diff(times)[:, None]
     before, after = np.concatenate([pace[:1], pace]), np.concatenate([pace, pace[-1:]])

@@ -16,10 +16,9 @@ import numpy as np
 from rich.progress import track as progress
 
 from eval.results.store import file_for, folder_for
-from tracker.crop import Image
+from tracker.arrays import Floats, Image
 from tracker.saved_video import VideoWriter
 from training.data.compose.library import Library
-from training.data.compose.motion import Floats
 from training.data.compose.sequence import ComposedSequence
 
 DATASET, FPS = "Composed", 25

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from tracker.crop import Image, Window, context_side, window_at
+from tracker.arrays import Bools, Floats, Image
+from tracker.crop import Window, context_side, window_at
 from tracker.template import mean_colour
 from training.data.augment import Photometric, draw_photometric, search_jitter
 from training.data.compose.library import Library
 from training.data.compose.look import degrade
-from training.data.compose.motion import Floats, log_uniform
+from training.data.compose.motion import log_uniform
 from training.data.compose.render import render
 from training.data.compose.scene import Scene
 from training.data.compose.sequence import ComposedSequence, clipped_boxes
@@ -148,7 +148,7 @@ def search_time(rng: np.random.Generator, sequence: ComposedSequence, first: int
     return first + gap if 0 <= first + gap < FRAMES else int(np.clip(first - gap, 0, FRAMES - 1))
 
 
-def has_company(sequence: ComposedSequence) -> npt.NDArray[np.bool_]:
+def has_company(sequence: ComposedSequence) -> Bools:
     """Return, for T frames, whether the target is present and another object or piece is near it, in view."""
     scene = sequence.scene
     here, size = scene.target.middle, np.sqrt(np.prod(clipped_boxes(scene.target, scene.size)[:, 2:], 1))

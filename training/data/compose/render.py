@@ -9,9 +9,9 @@ import math
 import cv2
 import numpy as np
 
-from tracker.crop import Image
+from tracker.arrays import Floats, Image
 from training.data.augment import MotionBlur
-from training.data.compose.motion import Floats, after, apply, inverse
+from training.data.compose.motion import after, apply, inverse
 from training.data.compose.scene import Layer, Scene
 
 MOST_SMEAR = 41

@@ -4,11 +4,11 @@ Source: pycocotools, common/maskApi.c, rleFrString and rleDecode.
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from tracker.arrays import Bools
 from tracker.errors import SourceError
 
-Mask = npt.NDArray[np.bool_]
+Mask = Bools
 
 
 def decode_mask(text: str, height: int, width: int) -> Mask:

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from tracker.crop import Image
+from tracker.arrays import Bools, Floats, Image
 from training.data.compose.library import Library
 from training.data.compose.look import Look, draw_look
-from training.data.compose.motion import Floats, draw_path, draw_shake, draw_wander, log_uniform, place
+from training.data.compose.motion import draw_path, draw_shake, draw_wander, log_uniform, place
 
 FRAME_SIZES = ((320, 240), (320, 180), (352, 288), (288, 288), (384, 216))
 EXTENT = 0.045, 0.42  # of the target: root of its area, in roots of the frame's
@@ -30,7 +29,7 @@ SHADOW, STILL_CAMERA, STEADY_CAMERA, TUMBLING, SAME_OBJECT = 0.25, 0.2, 0.5, 0.1
 CALM = 12
 """Frames before the first event."""
 
-Flags = npt.NDArray[np.bool_]
+Flags = Bools
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,12 +6,11 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from tracker.crop import Image
+from tracker.arrays import Bools, Floats, Image
 from training.data.compose.library import Library
 from training.data.compose.look import degrade
-from training.data.compose.motion import Floats, apply, inverse
+from training.data.compose.motion import apply, inverse
 from training.data.compose.render import render
 from training.data.compose.scene import Layer, Scene, draw_scene
 
@@ -81,7 +80,7 @@ class ComposedSequence:
         return self._drawn.visible
 
     @property
-    def absent(self) -> npt.NDArray[np.bool_]:
+    def absent(self) -> Bools:
         """T: less than a tenth of the target is visible."""
         return self.visible < ABSENT_BELOW
 
@@ -150,7 +149,7 @@ def contrast(scene: Scene, box: Floats) -> float:
     return float(np.sqrt(((seen - ground) ** 2).mean()))
 
 
-def _hidden_by(layer: Layer, points: Floats) -> npt.NDArray[np.bool_]:
+def _hidden_by(layer: Layer, points: Floats) -> Bools:
     """Return which of the points, in pixels of the frame, lie under the layer: T×N."""
     height, width = layer.picture.shape[:2]
     x, y = np.moveaxis(np.floor(apply(inverse(layer.to_frame), points)).astype(int), 2, 0)

@@ -11,8 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tracker.arrays import Floats
-from tracker.crop import Image
+from tracker.arrays import Floats, Image
 from tracker.errors import SourceError
 from training.data.store import MIN_BOX_PX, Row
 

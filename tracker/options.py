@@ -13,7 +13,7 @@ from tracker.saved_video import VideoWriter
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TrackOptions:
     """A run: where frames come from, what to follow, and what to leave behind.
 
     Frames `start` … `end` − 1 of the source are used; the box is in frame `start`.
@@ -38,7 +38,7 @@ class Wanted:
         return [p for p in (self.video, self.picture, *self.rows.values()) if p is not None]
 
     def length(self, frames: int | None) -> int | None:
-        """How many frames of a source of so many the run will see, None when not known."""
+        """Return how many frames the run will see of a source of so many, None when not known."""
         end = frames if self.end is None else min(self.end, frames or self.end)
         return None if end is None else max(0, end - self.start)
 
