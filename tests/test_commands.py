@@ -57,7 +57,8 @@ def parsed_by_module(name: str, words: list[str], monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
     monkeypatch.setattr(sys, "argv", [name, *words])
-    monkeypatch.delitem(sys.modules, name, raising=False)
+    for loaded in (name, f"{name}.__main__"):
+        monkeypatch.delitem(sys.modules, loaded, raising=False)
     with pytest.raises(Parsed):
         runpy.run_module(name, run_name="__main__")
 
