@@ -84,8 +84,6 @@ class TextLearner:
 
 SMALL_STAGE = StageSpec(side=64, stem=(16, 32), width=32, cells=(SELECTED,))
 SMALL_TRACKER = NetworkSpec((SMALL_STAGE,), (HeadSpec(24, branches=0),))
-    (StageSpec(side=64, stem=(16, 32), width=32, cells=(SELECTED,)),), (HeadSpec(24, branches=0),)
-)
 """One exit on a search crop of 64², 5 MMAC a frame."""
 
 
