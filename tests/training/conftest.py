@@ -87,7 +87,7 @@ def tiny_network() -> DepthGate:
         StageSpec(side=256, stem=(4, 4, 4, 4), width=8, cells=cells),
         StageSpec(side=None, stem=(), width=8, cells=cells),
     )
-    return DepthGate(NetworkSpec(stages=stages, heads=(HeadSpec(4),) * len(stages)))
+    return DepthGate(NetworkSpec(stages=stages, heads=(HeadSpec(4, branches=0),) * len(stages)))
 
 
 def tiny_costs(spec: NetworkSpec) -> torch.Tensor:

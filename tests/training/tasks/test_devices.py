@@ -34,12 +34,29 @@ class Teacher(NanoTrackTeacher):
     def __init__(self, device):
         self._device, self._backbone, self._head = device, Backbone(), Head()
         self.mean, self.std = np.zeros(96, np.float32), np.ones(96, np.float32)
+        self._torch_head = TorchHead(device)
+
+
+class TorchHead:
+    """Stands for OnnxGraph: the first channels as logits and distances, and one reader of the search."""
+
+    def __init__(self, device):
+        self.device = device
+
+    def __call__(self, template, search):
+        seen = search[:, :6, 1:, 1:] * template.mean((1, 2, 3), keepdim=True)
+        return seen[:, :2], seen[:, 2:].exp()
+
+    def readers(self, name):
+        assert name == "input2"
+        return [torch.ones(8, 96, 1, 1, device=self.device)]
 
 
 @pytest.mark.parametrize(
     "name, taught, learns",
     [
         pytest.param("features", True, "backbone.", id="features"),
+        pytest.param("heads", True, "exits.1.score", id="heads"),
         pytest.param("exits", True, "exits.1.score", id="exits, taught"),
         pytest.param("exits", False, "exits.1.score", id="exits, alone"),
         pytest.param("gates", False, "gates.0.", id="gates"),
