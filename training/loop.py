@@ -141,6 +141,9 @@ def train_as(world: World, recipe: Recipe, folder: Path) -> Path:
     if state:
         run.network.load_state_dict(state["network"])
         run.average.load_state_dict(state["average"])
+    elif recipe.start is not None:
+        with fail_on_all_ranks(world):
+            checkpoint.start_from(Path(recipe.start), run.average)
     for number, phase in enumerate(recipe.phases):
         if number >= first:
             _run_phase(run, number, phase, state if number == first else None)

@@ -16,6 +16,7 @@ import training.data.open as stores
 import training.loop as loop
 from tests.conftest import ROOT
 from tests.training.conftest import tiny_costs, tiny_network
+from tracker.errors import ModelError
 from training.data.held_out import SHARES
 from training.data.pairs import PairStream
 from training.recipe.errors import RecipeError
@@ -98,6 +99,28 @@ def test_a_killed_run_resumes_bit_for_bit(phases, deaths, tmp_path, monkeypatch)
     assert [{**line, "samples_per_s": 0} for line in logs[0]] == [
         {**line, "samples_per_s": 0} for line in logs[1]
     ]
+
+
+def test_a_run_starts_from_the_weights_of_another(tmp_path):
+    first = loop.train(recipe(), tmp_path / "first")
+    gates = Phase("gates", samples=4, batch=2, lr=1e-2)
+    second = loop.train(recipe(phases=(gates,), start=str(first)), tmp_path / "second")
+    begun, ended = load_file(first), load_file(second)
+    assert begun.keys() == ended.keys()
+    changed = {name for name in begun if not torch.equal(begun[name], ended[name])}
+    assert changed and all(name.startswith("gates.") for name in changed)
+
+
+@pytest.mark.parametrize("content", [b"junk", None], ids=["junk", "no file"])
+def test_weights_that_cannot_be_started_from_are_one_line(tmp_path, content):
+    path = tmp_path / "odd.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(
+        ModelError, match=r"start: .*odd\.safetensors does not hold weights of this network"
+    ) as error:
+        loop.train(recipe(start=str(path)), tmp_path / "run")
+    assert "\n" not in str(error.value)
 
 
 def test_a_resident_run_trains_on_the_same_samples(tmp_path, monkeypatch):

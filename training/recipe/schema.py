@@ -148,6 +148,7 @@ class Recipe:
         weight_decay: null: .02 for adamw and lamb, which decay weights apart from the gradient, else 1e-4.
         threads: of each process.
         validate_samples: of a phase between two validations; there is always one at its end.
+        start: weights.safetensors of the same network to begin with; null: chance.
     """
 
     purpose: str
@@ -163,4 +164,5 @@ class Recipe:
     checkpoint_samples: int = 9600
     validate_samples: int | None = None
     tensorboard: bool = False
+    start: str | None = None
     distributed: Distributed = Distributed()

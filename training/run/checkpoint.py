@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from tracker.errors import ModelError
 from tracker.files import replacing
@@ -44,6 +44,21 @@ def load(path: Path) -> dict[str, Any]:
     if wrong:
         raise ModelError(f"checkpoint {path}: {', '.join(wrong)} missing or of a wrong type; {CURE}")
     return state
+
+
+def start_from(path: Path, network: nn.Module) -> None:
+    """Give the network the weights of a safetensors file, as `save_weights` writes it.
+
+    Raises:
+        ModelError: the file cannot be read, or holds another network's weights.
+    """
+    try:
+        network.load_state_dict(load_file(path))
+    except Exception as error:  # safetensors raises untyped errors, torch a RuntimeError
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"start: {path} does not hold weights of this network ({reason}); name those of a run of it"
+        ) from error
 
 
 def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
