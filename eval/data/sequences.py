@@ -3,6 +3,7 @@
 import difflib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,6 +89,9 @@ def read_pack(folder: Path) -> list[Sequence]:
         ) from error
     if not sequences:
         raise SourceError(f"{index} lists no sequence")
+    names = Counter(s.name for s in sequences)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise SourceError(f"{index}: two sequences are called {twice[0]}; give each a name of its own")
     return sequences
 
 

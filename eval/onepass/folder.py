@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -164,8 +165,9 @@ def read_rows(out: Path, name: str, sequence: str) -> list[Row]:
 
 
 def _place(out: Path, *names: str) -> Path:
-    parts = [name.replace("/", "__").replace(":", "-").replace(" ", "-") for name in names]
-    return (out / "runs").joinpath(*parts).with_suffix(".json")
+    """Name the file of a contender and a sequence: two names never share one."""
+    *folders, file = (quote(name, safe="") for name in names)
+    return (out / "runs").joinpath(*folders, f"{file}.json")
 
 
 def _cached_or_run(job: Job, path: Path) -> list[Row]:

@@ -49,11 +49,30 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(pack, tmp_path, foll
 
 def test_a_damaged_run_is_made_anew(pack, tmp_path, followers):
     evaluate_folder(pack, tmp_path / "out", contenders=["near"])
-    kept = tmp_path / "out" / "runs" / "near" / "Painted__one.json"
+    kept = tmp_path / "out" / "runs" / "near" / "Painted%2Fone.json"
     kept.write_text(kept.read_text()[:40])
     evaluate_folder(pack, tmp_path / "out", contenders=["near"])
     assert followers["near"].started == 3
     assert len(read_rows(tmp_path / "out", "near", "Painted/one")[0].boxes) == 11
+
+
+def test_names_that_differ_only_after_a_dot_keep_their_own_results(pack, tmp_path, followers):
+    index = pack / "index.json"
+    entries = json.loads(index.read_text())
+    for number, entry in enumerate(entries, start=1):
+        entry["name"] = f"car.{number}"
+    index.write_text(json.dumps(entries))
+    evaluate_folder(pack, tmp_path / "out", contenders=["near"])
+    kept = sorted(path.name for path in (tmp_path / "out" / "runs" / "near").iterdir())
+    assert kept == ["Painted%2Fcar.1.json", "Painted%2Fcar.2.json"]
+
+
+def test_two_sequences_of_one_name_are_refused(pack, tmp_path, followers):
+    index = pack / "index.json"
+    entries = json.loads(index.read_text())
+    index.write_text(json.dumps([entries[0], entries[0]]))
+    with pytest.raises(SourceError, match="two sequences are called Painted/one"):
+        evaluate_folder(pack, tmp_path / "out", contenders=["near"])
 
 
 def test_two_at_a_time_give_the_boxes_of_one_at_a_time_and_no_times(pack, tmp_path):
